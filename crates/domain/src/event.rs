@@ -1,0 +1,71 @@
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use crate::{End, PersonaId, ProviderId, SessionId, Source, Step, TurnId, Usage};
+
+/// What an answer waits for, before its first step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum Status {
+    /// The provider's queue; `position` 1 is next.
+    Queued {
+        /// Place in the queue, from 1.
+        position: u32,
+    },
+    /// The model is being loaded or warmed.
+    Loading,
+    /// The provider failed before its first token and is asked again, or another is.
+    Retrying,
+}
+
+/// One entry of a generation's journal. It carries no ids: it is the same for every turn that follows.
+///
+/// The order is always: statuses, then for each step `StepStarted`, its deltas and `StepFinished` (which is
+/// missing for a step that was cut), then at most one `Usage`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum JournalEvent {
+    /// What the answer waits for.
+    Status(Status),
+    /// A step begins.
+    StepStarted(Step),
+    /// A piece of a step's text, never empty.
+    StepDelta(Step, Arc<str>),
+    /// A step is whole, since this time.
+    StepFinished(Step, OffsetDateTime),
+    /// What the upstream call cost.
+    Usage(Usage),
+}
+
+/// Who a turn is: the content of its first event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TurnInfo {
+    /// The turn.
+    pub turn: TurnId,
+    /// Its session.
+    pub session: SessionId,
+    /// Who answers.
+    pub persona: PersonaId,
+    /// The provider that is asked first (or answered, when the answer existed).
+    pub provider: ProviderId,
+    /// That provider's exact model.
+    pub model: String,
+    /// Where the answer comes from.
+    pub source: Source,
+    /// When the turn began.
+    #[serde(with = "time::serde::rfc3339")]
+    pub started_at: OffsetDateTime,
+}
+
+/// An event of a turn as its readers see it. Numbered from 0: `Started` is 0, entry `i` of the journal is
+/// `i + 1`, and the one `Ended` is the last.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TurnEvent {
+    /// The turn exists and is durable.
+    Started(Arc<TurnInfo>),
+    /// An entry of the generation that it follows.
+    Journal(JournalEvent),
+    /// How it ended; stored before it is told.
+    Ended(End),
+}

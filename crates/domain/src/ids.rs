@@ -1,0 +1,226 @@
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// Why a text is no id of the kind that was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a valid {kind}: {rule}")]
+pub struct IdError {
+    kind: &'static str,
+    rule: &'static str,
+}
+
+impl IdError {
+    /// What such an id has to look like, as half a sentence.
+    pub fn rule(&self) -> &'static str {
+        self.rule
+    }
+}
+
+/// A text id whose characters are checked when it is made.
+macro_rules! text_id {
+    ($(#[$doc:meta])* $name:ident, $kind:literal, $rule:literal, $valid:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// The id as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<&str> for $name {
+            type Error = IdError;
+
+            fn try_from(text: &str) -> Result<Self, IdError> {
+                let valid: fn(&str) -> bool = $valid;
+                if valid(text) { Ok(Self(text.to_owned())) } else { Err(IdError { kind: $kind, rule: $rule }) }
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = IdError;
+
+            fn try_from(text: String) -> Result<Self, IdError> {
+                Self::try_from(text.as_str())
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdError;
+
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                Self::try_from(text)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> Self {
+                id.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+fn is_token(text: &str, max: usize) -> bool {
+    (1..=max).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':'))
+}
+
+fn is_slug(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_'))
+}
+
+text_id!(
+    /// One conversation: 1 to 128 characters of `A-Z a-z 0-9 _ - . :`. A capability: whoever has it may read it.
+    SessionId,
+    "session id",
+    "1 to 128 characters of A-Z a-z 0-9 _ - . :",
+    |text| is_token(text, 128)
+);
+text_id!(
+    /// A persona pack: 1 to 64 characters of `a-z 0-9 - _`.
+    PersonaId,
+    "persona id",
+    "1 to 64 characters of a-z 0-9 - _",
+    is_slug
+);
+text_id!(
+    /// Whose sessions these are: the id of an API key, or `public`. Same form as [`SessionId`].
+    Owner,
+    "owner",
+    "1 to 128 characters of A-Z a-z 0-9 _ - . :",
+    |text| is_token(text, 128)
+);
+text_id!(
+    /// A configured LLM provider, by the name that the operator gave it. Same form as [`SessionId`].
+    ProviderId,
+    "provider name",
+    "1 to 128 characters of A-Z a-z 0-9 _ - . :",
+    |text| is_token(text, 128)
+);
+text_id!(
+    /// A caller's mark for "the same request again": 1 to 255 visible ASCII characters.
+    IdempotencyKey,
+    "idempotency key",
+    "1 to 255 visible ASCII characters",
+    |text| (1..=255).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
+);
+
+impl SessionId {
+    /// A new random one.
+    pub fn random() -> Self {
+        Self(Uuid::new_v4().to_string())
+    }
+}
+
+impl Owner {
+    /// The owner of everything that is asked without an API key.
+    pub fn public() -> Self {
+        Self("public".to_owned())
+    }
+}
+
+/// One user's question in one session. A UUID of version 7: ids sort by the time they were made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TurnId(Uuid);
+
+impl TurnId {
+    /// A new one, of now.
+    pub fn now() -> Self {
+        Self(Uuid::now_v7())
+    }
+
+    /// Its 16 bytes.
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
+    }
+
+    /// From its 16 bytes, as a store kept them.
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(Uuid::from_bytes(bytes))
+    }
+}
+
+impl fmt::Display for TurnId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for TurnId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        Uuid::parse_str(text).map(Self).map_err(|_| IdError { kind: "turn id", rule: "a UUID" })
+    }
+}
+
+/// A message of a session's history. Derived from its turn, so it is the same wherever it is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct MessageId(Uuid);
+
+impl MessageId {
+    /// The learner's message of a turn.
+    pub fn question_of(turn: TurnId) -> Self {
+        Self(Uuid::new_v5(&turn.0, b"question"))
+    }
+
+    /// The mentor's message of a turn.
+    pub fn answer_of(turn: TurnId) -> Self {
+        Self(Uuid::new_v5(&turn.0, b"answer"))
+    }
+}
+
+impl fmt::Display for MessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_id_has_its_characters_and_length_checked() {
+        assert!(SessionId::try_from("a-Z_0.9:x").is_ok());
+        assert!(SessionId::try_from("x".repeat(128)).is_ok());
+        for wrong in ["", "a b", "é", "a/b", &"x".repeat(129)] {
+            assert!(SessionId::try_from(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_random_session_id_is_a_valid_one() {
+        assert!(SessionId::try_from(SessionId::random().as_str()).is_ok());
+    }
+
+    #[test]
+    fn message_ids_are_stable_and_differ() {
+        let turn = TurnId::now();
+        assert_eq!(MessageId::question_of(turn), MessageId::question_of(turn));
+        assert_ne!(MessageId::question_of(turn), MessageId::answer_of(turn));
+    }
+
+    #[test]
+    fn a_turn_id_survives_text_and_bytes() {
+        let turn = TurnId::now();
+        assert_eq!(turn.to_string().parse(), Ok(turn));
+        assert_eq!(TurnId::from_bytes(*turn.as_bytes()), turn);
+        assert!("nonsense".parse::<TurnId>().is_err());
+    }
+}

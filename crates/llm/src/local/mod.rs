@@ -1,0 +1,1 @@
+//! An in-process GGUF model on llama.cpp.

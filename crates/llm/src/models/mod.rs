@@ -1,0 +1,1 @@
+//! The catalog of local models and the store that keeps their files.

@@ -1,0 +1,170 @@
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+use futures::future::BoxFuture;
+use hitesh_domain::{
+    Content, IdempotencyKey, MessageId, Outcome, Owner, PersonaId, SessionId, Transcript, TurnId, TurnInfo,
+};
+use time::OffsetDateTime;
+
+/// Where sessions live. Whatever a method acknowledges survives the end of the process.
+#[async_trait]
+pub trait SessionStore: Debug + Send + Sync + 'static {
+    /// The newest `turns` turns of a session that have ended with some `output` text, oldest first: what a new
+    /// question is asked in the light of. An unknown session has none.
+    async fn context(&self, owner: &Owner, session: &SessionId, turns: usize) -> Result<Context, StoreError>;
+
+    /// Takes the question and its open turn, gives it the next place in the session, and returns at once. The
+    /// turn is on disk when the [`Durable`] future has resolved. The same turn id twice is
+    /// [`StoreError::Invalid`] from that future.
+    ///
+    /// # Errors
+    /// `Unavailable` if the store takes nothing now.
+    async fn begin(&self, turn: NewTurn) -> Result<Durable, StoreError>;
+
+    /// Keeps what came so far of an open turn, for the case of a crash. May be coalesced: only the newest counts.
+    async fn checkpoint(&self, turn: TurnId, partial: Transcript) -> Result<(), StoreError>;
+
+    /// Ends a turn. Durable when it returns; a second call for the same turn changes nothing, and neither does one
+    /// for a turn that was erased.
+    async fn finish(&self, turn: TurnId, outcome: Outcome) -> Result<(), StoreError>;
+
+    /// `begin` and `finish` in one transaction, for answers that exist already. Durable when it returns.
+    async fn record(&self, turn: NewTurn, outcome: Outcome) -> Result<(), StoreError>;
+
+    /// A turn of this owner.
+    async fn turn(&self, owner: &Owner, turn: TurnId) -> Result<Option<StoredTurn>, StoreError>;
+
+    /// A page of a session, oldest first: the newest `limit` turns before `before`. A `before` that is no turn of
+    /// that session gives an empty page.
+    async fn history(&self, owner: &Owner, session: &SessionId, page: Page) -> Result<Vec<StoredTurn>, StoreError>;
+
+    /// Forgets a session with all its turns and idempotency keys; whether there was one. A `finish` or
+    /// `checkpoint` that comes later restores nothing.
+    async fn erase(&self, owner: &Owner, session: &SessionId) -> Result<bool, StoreError>;
+
+    /// Binds an idempotency key to `turn` for 24 h, or says what it is bound to. Durable when it returns.
+    async fn claim(&self, owner: &Owner, claim: Claim) -> Result<Claim, StoreError>;
+
+    /// Ends all turns that a process left open, as `Incomplete(crashed)` with their last checkpoint; how many.
+    /// For the start, before anything else.
+    async fn recover(&self) -> Result<u64, StoreError>;
+
+    /// Forgets the ended turns that began before `older_than` (and sessions left empty, and idempotency keys older
+    /// than 24 h); how many turns.
+    async fn sweep(&self, older_than: OffsetDateTime) -> Result<u64, StoreError>;
+
+    /// Its figures. Also serves as the health check: it fails when the store does.
+    async fn stats(&self) -> Result<StoreStats, StoreError>;
+}
+
+/// Resolves when what it stands for is on disk.
+pub type Durable = BoxFuture<'static, Result<(), StoreError>>;
+
+/// A question and its open turn.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewTurn {
+    /// Whose it is.
+    pub owner: Owner,
+    /// Ids, persona, provider and time.
+    pub info: TurnInfo,
+    /// The learner's words.
+    pub question: Content,
+    /// Ids of the persona's notes that were sent with it, so that it can be rendered again exactly as it was.
+    pub notes: Vec<String>,
+}
+
+/// What a new question is asked in the light of.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Context {
+    /// Ended turns, oldest first.
+    pub turns: Vec<ContextTurn>,
+}
+
+/// One earlier turn, as far as a prompt needs it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ContextTurn {
+    /// Who answered.
+    pub persona: PersonaId,
+    /// The learner's words.
+    pub question: Content,
+    /// Ids of the notes that were sent with it.
+    pub notes: Vec<String>,
+    /// What was answered.
+    pub transcript: Transcript,
+}
+
+/// A turn as it is kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredTurn {
+    /// Ids, persona, provider and time.
+    pub info: TurnInfo,
+    /// The learner's words.
+    pub question: Content,
+    /// Ids of the notes that were sent with it.
+    pub notes: Vec<String>,
+    /// How it ended; none while it is open.
+    pub outcome: Option<Outcome>,
+    /// What the last checkpoint of an open turn held.
+    pub partial: Option<Transcript>,
+}
+
+impl StoredTurn {
+    /// The id of the learner's message.
+    pub fn question_id(&self) -> MessageId {
+        MessageId::question_of(self.info.turn)
+    }
+
+    /// The id of the mentor's message.
+    pub fn answer_id(&self) -> MessageId {
+        MessageId::answer_of(self.info.turn)
+    }
+}
+
+/// Which part of a long history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page {
+    /// At most so many turns.
+    pub limit: usize,
+    /// Only those before this one.
+    pub before: Option<TurnId>,
+}
+
+/// An idempotency key and what it is bound to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// The caller's mark.
+    pub key: IdempotencyKey,
+    /// A digest of the request.
+    pub digest: [u8; 32],
+    /// The turn that answers it.
+    pub turn: TurnId,
+}
+
+/// Figures of a store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreStats {
+    /// Its kind: `sqlite`, …
+    pub backend: &'static str,
+    /// Sessions that hold at least one turn.
+    pub sessions: u64,
+    /// Turns of all of them.
+    pub turns: u64,
+}
+
+/// Why a store did not do it.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// It is away, full or overloaded: nothing was acknowledged; later.
+    #[error("the session store is unavailable: {reason}")]
+    Unavailable {
+        /// In words of ours.
+        reason: String,
+    },
+    /// What it holds, or was given, makes no sense.
+    #[error("the session store holds or was given something invalid: {reason}")]
+    Invalid {
+        /// In words of ours.
+        reason: String,
+    },
+}

@@ -1,0 +1,1 @@
+//! Tests that speak HTTP to the real binary, with a scripted upstream behind it.
