@@ -1,1 +1,32 @@
-//! placeholder
+//! The engine: a *generation* is one upstream call's answer, a journal with one writer and any number of readers;
+//! a *turn* is one question in one session, which follows exactly one generation and owns its record in the store.
+//!
+//! This crate knows how a question becomes a stored answer. It must not know HTTP, nor any backend by name.
+
+mod answer;
+mod ask;
+mod engine;
+mod error;
+mod figures;
+mod flights;
+mod generation;
+mod health;
+mod idempotency;
+mod journal;
+mod key;
+mod live;
+mod personas;
+mod reader;
+mod registry;
+mod request;
+mod runner;
+mod turn;
+
+pub use engine::{Engine, EngineParts, EngineSettings};
+pub use error::EngineError;
+pub use figures::{CacheFigures, Performance, ProviderFigures};
+pub use health::{Health, ProviderHealth};
+pub use personas::{Personas, PersonasError};
+pub use reader::Reader;
+pub use request::{CachePolicy, TurnRequest};
+pub use turn::{Snapshot, Turn};

@@ -1,0 +1,73 @@
+use std::sync::Arc;
+
+use hitesh_cache::CacheKey;
+use hitesh_domain::{Content, Owner};
+use hitesh_llm::{CompletionRequest, PromptSize, Provider};
+use hitesh_persona::{PastTurn, Persona, PromptOptions};
+use hitesh_sessions::Context;
+
+use crate::key::KeyParts;
+
+/// A question with all that its prompt is made of, so that it can be put to any provider in that one's own form.
+#[derive(Debug)]
+pub(crate) struct Ask {
+    pub(crate) owner: Owner,
+    pub(crate) persona: Arc<Persona>,
+    pub(crate) question: Content,
+    pub(crate) context: Context,
+    pub(crate) max_history_messages: usize,
+}
+
+/// An [`Ask`] in one provider's form.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    pub(crate) request: CompletionRequest,
+    pub(crate) key: CacheKey,
+    /// Ids of the notes that the prompt holds.
+    pub(crate) notes: Vec<String>,
+}
+
+impl Ask {
+    pub(crate) fn prepare(&self, provider: &dyn Provider) -> Prepared {
+        let past: Vec<_> = self
+            .context
+            .turns
+            .iter()
+            .map(|turn| PastTurn {
+                question: turn.question.as_str(),
+                // Another persona's notes are unknown to this one.
+                notes: if turn.persona == *self.persona.id() { &turn.notes } else { &[] },
+                transcript: &turn.transcript,
+            })
+            .collect();
+        let options = PromptOptions {
+            format: provider.step_format(),
+            size: prompt_size(provider),
+            max_history_messages: self.max_history_messages,
+            context_window: provider.prompt_window(),
+        };
+        let prompt = self.persona.prompt(self.question.as_str(), &past, &options);
+        let key = KeyParts {
+            owner: &self.owner,
+            persona: self.persona.id(),
+            persona_hash: &self.persona.content_hash(),
+            provider: provider.id(),
+            model: provider.model(),
+            sampling: provider.sampling(),
+            step_format: options.format,
+            messages: &prompt.messages,
+        }
+        .digest();
+        let request =
+            CompletionRequest { messages: prompt.messages, stable: prompt.stable, step_format: options.format };
+        Prepared { request, key, notes: prompt.notes }
+    }
+}
+
+/// The persona crate's own word for the size that suits a provider.
+pub(crate) fn prompt_size(provider: &dyn Provider) -> hitesh_persona::PromptSize {
+    match provider.prompt_size() {
+        PromptSize::Full => hitesh_persona::PromptSize::Full,
+        PromptSize::Compact => hitesh_persona::PromptSize::Compact,
+    }
+}

@@ -1,0 +1,118 @@
+use std::{sync::Arc, time::Instant};
+
+use hitesh_domain::{Content, End, Outcome, Owner, Source, TurnInfo};
+use time::OffsetDateTime;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::{flights::Wish, generation::Generation, turn::Snapshot};
+
+/// A turn that runs in this process: what its task shows, and what its readers ask of it.
+#[derive(Debug)]
+pub(crate) struct LiveTurn {
+    pub(crate) info: Arc<TurnInfo>,
+    pub(crate) owner: Owner,
+    pub(crate) question: Content,
+    generation: Arc<Generation>,
+    /// What readers may see. Only the turn's task sends.
+    pub(crate) shown: watch::Sender<Shown>,
+    /// How many readers there are.
+    pub(crate) readers: watch::Sender<usize>,
+    /// Somebody asked to end it.
+    pub(crate) stop: CancellationToken,
+    pub(crate) started: Instant,
+}
+
+/// What readers of a turn may see.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct Shown {
+    /// The turn is durable: before that nothing is shown.
+    pub(crate) begun: bool,
+    /// How many events of the generation belong to the turn so far.
+    pub(crate) events: usize,
+    /// How it ended, once that is stored.
+    pub(crate) end: Option<(End, OffsetDateTime)>,
+}
+
+impl LiveTurn {
+    pub(crate) fn new(info: TurnInfo, owner: Owner, question: Content, wish: &Wish, started: Instant) -> Self {
+        Self {
+            info: Arc::new(info),
+            owner,
+            question,
+            generation: Arc::clone(wish.generation()),
+            shown: watch::Sender::new(Shown::default()),
+            readers: watch::Sender::new(0),
+            stop: CancellationToken::new(),
+            started,
+        }
+    }
+
+    pub(crate) fn generation(&self) -> &Generation {
+        &self.generation
+    }
+
+    pub(crate) fn show(&self, change: impl FnOnce(&mut Shown)) {
+        self.shown.send_if_modified(|shown| {
+            let before = *shown;
+            change(shown);
+            *shown != before
+        });
+    }
+
+    /// What is stored when it ends now with its first `events` events.
+    pub(crate) fn outcome(&self, end: End, events: usize, at: OffsetDateTime) -> Outcome {
+        let answerer = self.generation.answerer();
+        Outcome {
+            end,
+            transcript: self.generation.journal.transcript(events),
+            source: self.info.source,
+            provider: answerer.provider.clone(),
+            model: answerer.model.clone(),
+            ended_at: at,
+        }
+    }
+
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let shown = *self.shown.borrow();
+        let answerer = self.generation.answerer();
+        Snapshot {
+            info: Arc::clone(&self.info),
+            question: self.question.clone(),
+            transcript: self.generation.journal.transcript(shown.events),
+            end: shown.end.map(|(end, _)| end),
+            ended_at: shown.end.map(|(_, at)| at),
+            source: self.info.source,
+            provider: answerer.provider.clone(),
+            model: answerer.model.clone(),
+        }
+    }
+
+    /// Whether what its upstream call cost is counted for this turn.
+    pub(crate) fn pays(&self) -> bool {
+        self.info.source == Source::Model
+    }
+}
+
+/// A reader's presence. When the last one has gone, the turn's grace time runs.
+#[derive(Debug)]
+pub(crate) struct Lease(pub(crate) Arc<LiveTurn>);
+
+impl Lease {
+    pub(crate) fn new(live: Arc<LiveTurn>) -> Self {
+        live.readers.send_modify(|readers| *readers += 1);
+        Self(live)
+    }
+}
+
+impl Clone for Lease {
+    fn clone(&self) -> Self {
+        Self::new(Arc::clone(&self.0))
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.0.readers.send_modify(|readers| *readers -= 1);
+    }
+}

@@ -1,0 +1,92 @@
+use std::{collections::VecDeque, sync::Arc};
+
+use hitesh_domain::{JournalEvent, TurnEvent, TurnInfo};
+use tokio::sync::watch;
+
+use crate::{
+    figures::{Figures, OpenReader},
+    live::{Lease, Shown},
+    turn::State,
+};
+
+/// A reader of one turn: a cursor. It slows nobody, and dropping it at any time loses nothing.
+#[derive(Debug)]
+pub struct Reader {
+    next: u64,
+    source: EventSource,
+    _open: OpenReader,
+}
+
+#[derive(Debug)]
+enum EventSource {
+    Live { lease: Lease, shown: watch::Receiver<Shown>, ahead: VecDeque<JournalEvent>, over: bool },
+    Over(VecDeque<TurnEvent>),
+}
+
+impl Reader {
+    pub(crate) fn new(state: &State, from: u64, figures: &Arc<Figures>) -> Self {
+        let source = match state {
+            State::Live(lease) => EventSource::Live {
+                shown: lease.0.shown.subscribe(),
+                lease: lease.clone(),
+                ahead: VecDeque::new(),
+                over: false,
+            },
+            State::Over(snapshot) => {
+                let events = std::iter::once(TurnEvent::Started(Arc::clone(&snapshot.info)))
+                    .chain(snapshot.transcript.events().into_iter().map(TurnEvent::Journal))
+                    .chain(snapshot.end.map(TurnEvent::Ended));
+                EventSource::Over(events.skip(usize::try_from(from).unwrap_or(usize::MAX)).collect())
+            }
+        };
+        Self { next: from, source, _open: OpenReader::new(figures) }
+    }
+
+    /// The next event with its number; `None` after the end. Cancel safe.
+    pub async fn next(&mut self) -> Option<(u64, TurnEvent)> {
+        let event = match &mut self.source {
+            EventSource::Over(events) => events.pop_front(),
+            EventSource::Live { lease, shown, ahead, over } => {
+                next_live(&lease.0.info, lease, shown, ahead, over, self.next).await
+            }
+        }?;
+        let number = self.next;
+        self.next += 1;
+        Some((number, event))
+    }
+}
+
+/// Event `number` of a live turn: `Started` is 0, entry `i` of the journal is `i + 1`, the end is the last.
+async fn next_live(
+    info: &Arc<TurnInfo>,
+    lease: &Lease,
+    shown: &mut watch::Receiver<Shown>,
+    ahead: &mut VecDeque<JournalEvent>,
+    over: &mut bool,
+    number: u64,
+) -> Option<TurnEvent> {
+    let number = usize::try_from(number).ok()?;
+    loop {
+        if let Some(event) = ahead.pop_front() {
+            return Some(TurnEvent::Journal(event));
+        }
+        if *over {
+            return None;
+        }
+        let now = *shown.borrow_and_update();
+        if now.begun && number == 0 {
+            return Some(TurnEvent::Started(Arc::clone(info)));
+        }
+        if now.begun && number <= now.events {
+            ahead.extend(lease.0.generation().journal.slice(number - 1, now.events));
+            continue;
+        }
+        if let Some((end, _)) = now.end {
+            *over = true;
+            // A turn that never became durable shows its end only; a cursor beyond the end shows nothing.
+            let last = if now.begun { now.events + 1 } else { 0 };
+            return (number <= last).then_some(TurnEvent::Ended(end));
+        }
+        shown.changed().await.ok()?;
+    }
+}

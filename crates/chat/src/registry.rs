@@ -1,0 +1,96 @@
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use hitesh_domain::{Owner, SessionId, TurnId};
+use parking_lot::Mutex;
+
+use crate::{error::EngineError, live::LiveTurn};
+
+/// The turns of this process: who may begin one, and where a live one is found.
+#[derive(Debug)]
+pub(crate) struct Registry {
+    limits: Limits,
+    turns: Mutex<Turns>,
+}
+
+/// How many turns there may be at once.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) in_flight: usize,
+    pub(crate) per_session: usize,
+}
+
+#[derive(Debug, Default)]
+struct Turns {
+    admitted: usize,
+    by_session: HashMap<(Owner, SessionId), usize>,
+    live: HashMap<TurnId, Arc<LiveTurn>>,
+}
+
+/// A turn's place among the admitted; dropped when it has ended.
+#[derive(Debug)]
+pub(crate) struct Admission {
+    registry: Arc<Registry>,
+    session: (Owner, SessionId),
+}
+
+impl Registry {
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self { limits, turns: Mutex::default() }
+    }
+
+    /// Takes a place for one more turn in this session.
+    ///
+    /// # Errors
+    /// `SessionBusy` or `Overloaded`.
+    pub(crate) fn admit(self: &Arc<Self>, owner: &Owner, session: &SessionId) -> Result<Admission, EngineError> {
+        let mut turns = self.turns.lock();
+        if turns.admitted >= self.limits.in_flight {
+            return Err(EngineError::Overloaded { retry_after: Duration::from_secs(2) });
+        }
+        let session = (owner.clone(), session.clone());
+        let count = turns.by_session.get(&session).copied().unwrap_or_default();
+        if count >= self.limits.per_session {
+            return Err(EngineError::SessionBusy { limit: self.limits.per_session });
+        }
+        turns.by_session.insert(session.clone(), count + 1);
+        turns.admitted += 1;
+        Ok(Admission { registry: Arc::clone(self), session })
+    }
+
+    pub(crate) fn insert(&self, live: Arc<LiveTurn>) {
+        self.turns.lock().live.insert(live.info.turn, live);
+    }
+
+    pub(crate) fn remove(&self, turn: TurnId) {
+        self.turns.lock().live.remove(&turn);
+    }
+
+    /// A live turn of this owner.
+    pub(crate) fn get(&self, owner: &Owner, turn: TurnId) -> Option<Arc<LiveTurn>> {
+        self.turns.lock().live.get(&turn).filter(|live| live.owner == *owner).cloned()
+    }
+
+    /// The live turns of a session.
+    pub(crate) fn of_session(&self, owner: &Owner, session: &SessionId) -> Vec<Arc<LiveTurn>> {
+        let turns = self.turns.lock();
+        turns.live.values().filter(|live| live.owner == *owner && live.info.session == *session).cloned().collect()
+    }
+
+    /// Sessions that have a turn in flight.
+    pub(crate) fn active_sessions(&self) -> usize {
+        self.turns.lock().by_session.len()
+    }
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        let mut turns = self.registry.turns.lock();
+        turns.admitted -= 1;
+        if let Some(count) = turns.by_session.get_mut(&self.session) {
+            *count -= 1;
+            if *count == 0 {
+                turns.by_session.remove(&self.session);
+            }
+        }
+    }
+}

@@ -1,0 +1,184 @@
+use std::{future::Future, pin::pin, sync::Arc, time::Duration};
+
+use futures::{FutureExt, future::BoxFuture};
+use hitesh_domain::{End, ErrorCode, IncompleteReason, Outcome};
+use hitesh_sessions::{Durable, SessionStore, StoreError};
+use time::OffsetDateTime;
+use tokio::{
+    sync::watch,
+    time::{Instant, MissedTickBehavior, interval, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    figures::Figures,
+    flights::Wish,
+    live::LiveTurn,
+    registry::{Admission, Registry},
+};
+
+/// How often a store that is away is tried again.
+const STORE_RETRY: Duration = Duration::from_millis(200);
+/// How much of an answer a crash may cost.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
+
+/// One turn's task: shows its generation's events to the readers once the turn is durable, watches for the reasons to
+/// end it early, stores the outcome, and only then publishes the end.
+pub(crate) struct Runner {
+    pub(crate) live: Arc<LiveTurn>,
+    pub(crate) wish: Wish,
+    pub(crate) admission: Admission,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) figures: Arc<Figures>,
+    /// `None` for a turn that is not stored.
+    pub(crate) store: Option<(Arc<dyn SessionStore>, Durable)>,
+    /// The server takes no new turns.
+    pub(crate) draining: CancellationToken,
+    /// The turn is to end now.
+    pub(crate) cut_off: CancellationToken,
+    pub(crate) grace: Duration,
+    /// How long its begin and its end wait for a store that is away.
+    pub(crate) patience: Duration,
+}
+
+impl Runner {
+    pub(crate) async fn run(self) {
+        let Self { live, wish, admission, registry, figures, store, draining, cut_off, grace, patience } = self;
+        let ending = Ending { live: &live, registry: &registry };
+        let store = match store {
+            None => None,
+            Some((store, durable)) => {
+                if let Err(error) = within(patience, durable).await {
+                    tracing::error!(turn = %live.info.turn, %error, "the turn could not be stored");
+                    drop(wish);
+                    let end = End::Failed(ErrorCode::StoreUnavailable);
+                    // Should the store have taken the turn after all, it is not left open.
+                    let outcome = live.outcome(end, 0, OffsetDateTime::now_utc());
+                    let _ = timeout(STORE_RETRY, store.finish(live.info.turn, outcome)).await;
+                    figures.turn_ended(&live, end, None);
+                    return ending.publish(end);
+                }
+                Some(store)
+            }
+        };
+        live.show(|shown| shown.begun = true);
+
+        let mut end = follow(&live, store.as_ref(), &cut_off, grace).await;
+        drop(wish);
+        let at = OffsetDateTime::now_utc();
+        let outcome = live.outcome(end, live.shown.borrow().events, at);
+        let usage = outcome.usage();
+        if let Some(store) = &store
+            && let Err(error) = finish(store.as_ref(), &live, outcome, patience).await
+        {
+            tracing::error!(turn = %live.info.turn, %error, "the end of the turn could not be stored");
+            end = End::Failed(ErrorCode::StoreUnavailable);
+        }
+        figures.turn_ended(&live, end, usage);
+        drop(admission);
+        if store.is_none() {
+            // Nobody can replay it from the store: it stays in memory for a reader that comes back.
+            live.show(|shown| shown.end = Some((end, at)));
+            tokio::select! { () = draining.cancelled() => {}, () = tokio::time::sleep(grace) => {} }
+        }
+        ending.publish(end);
+    }
+}
+
+/// Shows the generation's events as they come, until there is a reason to end.
+async fn follow(
+    live: &Arc<LiveTurn>,
+    store: Option<&Arc<dyn SessionStore>>,
+    cut_off: &CancellationToken,
+    grace: Duration,
+) -> End {
+    let mut upstream = live.generation().journal.watch();
+    let mut abandoned = pin!(abandoned(live.readers.subscribe(), grace));
+    let mut ticks = interval(CHECKPOINT_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks.reset();
+    let mut saved = 0;
+    let mut saving = futures::future::Fuse::<BoxFuture<'_, Result<(), StoreError>>>::terminated();
+    loop {
+        let progress = *upstream.borrow_and_update();
+        live.show(|shown| shown.events = progress.len);
+        if let Some(end) = progress.end {
+            return end.into();
+        }
+        tokio::select! {
+            biased;
+            () = live.stop.cancelled() => return End::Stopped,
+            () = cut_off.cancelled() => return End::Incomplete(IncompleteReason::Drained),
+            changed = upstream.changed() => if changed.is_err() {
+                return End::Failed(ErrorCode::Internal);
+            },
+            () = &mut abandoned => return End::Incomplete(IncompleteReason::ReaderLeft),
+            result = &mut saving => if let Err(error) = result {
+                tracing::warn!(turn = %live.info.turn, %error, "a checkpoint was not stored");
+            },
+            _ = ticks.tick() => if let Some(store) = store && progress.len > saved {
+                saved = progress.len;
+                let partial = live.generation().journal.transcript(progress.len);
+                saving = store.checkpoint(live.info.turn, partial).boxed().fuse();
+            },
+        }
+    }
+}
+
+/// Resolves when there has been no reader for the whole grace time.
+async fn abandoned(mut readers: watch::Receiver<usize>, grace: Duration) {
+    loop {
+        if readers.wait_for(|count| *count == 0).await.is_err() {
+            return;
+        }
+        if timeout(grace, readers.wait_for(|count| *count > 0)).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn finish(
+    store: &dyn SessionStore,
+    live: &LiveTurn,
+    outcome: Outcome,
+    patience: Duration,
+) -> Result<(), StoreError> {
+    let until = Instant::now() + patience;
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        match within(left, store.finish(live.info.turn, outcome.clone())).await {
+            Err(StoreError::Unavailable { .. }) if Instant::now() + STORE_RETRY < until => {
+                tokio::time::sleep(STORE_RETRY).await;
+            }
+            result => return result,
+        }
+    }
+}
+
+async fn within(limit: Duration, work: impl Future<Output = Result<(), StoreError>>) -> Result<(), StoreError> {
+    let late = || StoreError::Unavailable { reason: format!("no answer within {limit:?}") };
+    timeout(limit, work).await.unwrap_or_else(|_| Err(late()))
+}
+
+/// Publishes the end of a turn exactly once, also when its task panics.
+struct Ending<'a> {
+    live: &'a LiveTurn,
+    registry: &'a Registry,
+}
+
+impl Ending<'_> {
+    fn publish(self, end: End) {
+        self.live.show(|shown| {
+            shown.end.get_or_insert((end, OffsetDateTime::now_utc()));
+        });
+    }
+}
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.live.show(|shown| {
+            shown.end.get_or_insert((End::Failed(ErrorCode::Internal), OffsetDateTime::now_utc()));
+        });
+        self.registry.remove(self.live.info.turn);
+    }
+}

@@ -1,0 +1,122 @@
+use std::sync::Arc;
+
+use hitesh_domain::{Content, End, IncompleteReason, Outcome, ProviderId, Source, Transcript, TurnInfo};
+use hitesh_sessions::{NewTurn, StoredTurn};
+use time::OffsetDateTime;
+
+use crate::{
+    figures::Figures,
+    live::{Lease, LiveTurn},
+    reader::Reader,
+};
+
+/// A turn, live or over. While a handle or a [`Reader`] of a live turn exists it has a reader; when the last one is
+/// dropped, its grace time runs.
+#[derive(Debug, Clone)]
+pub struct Turn {
+    pub(crate) state: State,
+    pub(crate) figures: Arc<Figures>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum State {
+    Live(Lease),
+    Over(Arc<Snapshot>),
+}
+
+/// A turn at one moment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Snapshot {
+    /// Ids, persona and time.
+    pub info: Arc<TurnInfo>,
+    /// The learner's words.
+    pub question: Content,
+    /// What came so far.
+    pub transcript: Transcript,
+    /// How it ended; none while it runs.
+    pub end: Option<End>,
+    /// When it ended.
+    pub ended_at: Option<OffsetDateTime>,
+    /// Where the answer comes from.
+    pub source: Source,
+    /// Who answers.
+    pub provider: ProviderId,
+    /// That provider's exact model.
+    pub model: String,
+}
+
+impl Turn {
+    pub(crate) fn live(live: Arc<LiveTurn>, figures: Arc<Figures>) -> Self {
+        Self { state: State::Live(Lease::new(live)), figures }
+    }
+
+    pub(crate) fn over(snapshot: Snapshot, figures: Arc<Figures>) -> Self {
+        Self { state: State::Over(Arc::new(snapshot)), figures }
+    }
+
+    /// Ids, persona and time.
+    pub fn info(&self) -> &TurnInfo {
+        match &self.state {
+            State::Live(lease) => &lease.0.info,
+            State::Over(snapshot) => &snapshot.info,
+        }
+    }
+
+    /// Its events from number `from` on: those that are there, then those that come, to the end.
+    pub fn follow(&self, from: u64) -> Reader {
+        Reader::new(&self.state, from, &self.figures)
+    }
+
+    /// What came so far.
+    pub fn snapshot(&self) -> Snapshot {
+        match &self.state {
+            State::Live(lease) => lease.0.snapshot(),
+            State::Over(snapshot) => Snapshot::clone(snapshot),
+        }
+    }
+
+    /// Waits for its end.
+    pub async fn ended(&self) -> Snapshot {
+        if let State::Live(lease) = &self.state {
+            // The sender lives as long as the turn: it can't be gone.
+            let _ = lease.0.shown.subscribe().wait_for(|shown| shown.end.is_some()).await;
+        }
+        self.snapshot()
+    }
+}
+
+impl Snapshot {
+    pub(crate) fn of_record(turn: NewTurn, outcome: Outcome) -> Self {
+        Self::with_outcome(turn.info, turn.question, outcome)
+    }
+
+    /// A turn that only the store knows. One that is open there runs nowhere any more: its process died.
+    pub(crate) fn of_stored(turn: StoredTurn) -> Self {
+        match turn.outcome {
+            Some(outcome) => Self::with_outcome(turn.info, turn.question, outcome),
+            None => Self {
+                question: turn.question,
+                transcript: turn.partial.unwrap_or_default(),
+                end: Some(End::Incomplete(IncompleteReason::Crashed)),
+                ended_at: Some(turn.info.started_at),
+                source: turn.info.source,
+                provider: turn.info.provider.clone(),
+                model: turn.info.model.clone(),
+                info: Arc::new(turn.info),
+            },
+        }
+    }
+
+    fn with_outcome(info: TurnInfo, question: Content, outcome: Outcome) -> Self {
+        Self {
+            info: Arc::new(info),
+            question,
+            transcript: outcome.transcript,
+            end: Some(outcome.end),
+            ended_at: Some(outcome.ended_at),
+            source: outcome.source,
+            provider: outcome.provider,
+            model: outcome.model,
+        }
+    }
+}
