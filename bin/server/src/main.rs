@@ -1,2 +1,18 @@
-//! placeholder
-fn main() {}
+//! The `hitesh-ai` binary.
+
+use std::{io::Write, process::ExitCode};
+
+use clap::Parser;
+use hitesh_server::{args::Args, cli};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match cli::run(&Args::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // With standard error closed there is nobody to tell.
+            let _ = writeln!(std::io::stderr(), "hitesh-ai: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,8 +1,10 @@
-//! The response cache behind one trait. This crate knows keys and bytes, and must not know what they mean.
+#![doc = include_str!("../README.md")]
 
+#[cfg(feature = "conformance")]
 pub mod conformance;
 #[cfg(feature = "moka")]
 mod moka;
+mod off;
 
 use std::{fmt::Debug, time::Duration};
 
@@ -11,6 +13,7 @@ use bytes::Bytes;
 
 #[cfg(feature = "moka")]
 pub use crate::moka::MokaCache;
+pub use crate::off::NoCache;
 
 /// Where answers are kept for a while. May lose anything at any time; must never give bytes that were not put
 /// under that key.
@@ -20,7 +23,7 @@ pub trait Cache: Debug + Send + Sync + 'static {
     async fn get(&self, key: &CacheKey) -> Result<Option<Bytes>, CacheError>;
 
     /// Keeps `value` for about `ttl` (jittered downwards by up to a tenth, so that entries made together do not
-    /// expire together).
+    /// expire together). Whatever was under `key` before is gone, also when `value` is one that is not kept.
     async fn put(&self, key: &CacheKey, value: Bytes, ttl: Duration) -> Result<(), CacheError>;
 
     /// Empties it; how many entries it had.
@@ -51,7 +54,7 @@ impl CacheKey {
 pub struct CacheStats {
     /// Its kind: `moka`, `none`, …
     pub backend: &'static str,
-    /// Entries that have not expired.
+    /// Entries that have not expired. May count one for a moment (about a second) after it did.
     pub entries: u64,
     /// Bytes of keys, values and the estimated overhead.
     pub bytes: u64,

@@ -1,7 +1,4 @@
-//! The engine: a *generation* is one upstream call's answer, a journal with one writer and any number of readers;
-//! a *turn* is one question in one session, which follows exactly one generation and owns its record in the store.
-//!
-//! This crate knows how a question becomes a stored answer. It must not know HTTP, nor any backend by name.
+#![doc = include_str!("../README.md")]
 
 mod answer;
 mod ask;

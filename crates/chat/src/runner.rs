@@ -52,11 +52,12 @@ impl Runner {
                     tracing::error!(turn = %live.info.turn, %error, "the turn could not be stored");
                     drop(wish);
                     let end = End::Failed(ErrorCode::StoreUnavailable);
+                    let at = OffsetDateTime::now_utc();
                     // Should the store have taken the turn after all, it is not left open.
-                    let outcome = live.outcome(end, 0, OffsetDateTime::now_utc());
+                    let outcome = live.outcome(end, 0, at);
                     let _ = timeout(STORE_RETRY, store.finish(live.info.turn, outcome)).await;
                     figures.turn_ended(&live, end, None);
-                    return ending.publish(end);
+                    return ending.publish(end, at);
                 }
                 Some(store)
             }
@@ -81,7 +82,7 @@ impl Runner {
             live.show(|shown| shown.end = Some((end, at)));
             tokio::select! { () = draining.cancelled() => {}, () = tokio::time::sleep(grace) => {} }
         }
-        ending.publish(end);
+        ending.publish(end, at);
     }
 }
 
@@ -167,9 +168,9 @@ struct Ending<'a> {
 }
 
 impl Ending<'_> {
-    fn publish(self, end: End) {
+    fn publish(self, end: End, at: OffsetDateTime) {
         self.live.show(|shown| {
-            shown.end.get_or_insert((end, OffsetDateTime::now_utc()));
+            shown.end.get_or_insert((end, at));
         });
     }
 }

@@ -1,8 +1,4 @@
-//! The words that every layer of Hitesh AI speaks: validated ids and texts, messages, steps, the events of a
-//! generation and of a turn, the transcript that stores them, and the outcome of a turn.
-//!
-//! This crate knows no I/O, no HTTP and no backend. Its types are validated when they are made: a value that
-//! exists is a valid one. Serde forms are the *stored* forms; what goes over the wire is the server's affair.
+#![doc = include_str!("../README.md")]
 
 mod content;
 mod event;

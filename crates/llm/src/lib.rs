@@ -1,13 +1,19 @@
 //! LLM providers behind one trait. This crate knows how to ask a model; it must not know personas or sessions.
+#![cfg_attr(feature = "openai", doc = "", doc = include_str!("../README.md"))]
 
+mod absent;
+mod deadlines;
 #[cfg(feature = "local")]
 pub mod local;
+#[cfg(feature = "models")]
 pub mod models;
 #[cfg(feature = "openai")]
 pub mod openai;
 mod provider;
 mod router;
 
+pub use absent::AbsentProvider;
+pub use deadlines::{DeadlineSettings, Deadlines};
 pub use provider::{
     CompletionRequest, DeltaStream, FinishReason, Phase, PromptSize, Provider, ProviderError, ProviderEvent,
     ProviderState, Sampling,

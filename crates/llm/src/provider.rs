@@ -21,6 +21,11 @@ pub trait Provider: Debug + Send + Sync + 'static {
         PromptSize::Full
     }
 
+    /// The longest prompt, in tokens, that leaves room for an answer; `None`: no limit that matters here.
+    fn prompt_window(&self) -> Option<usize> {
+        None
+    }
+
     /// The sampling parameters that it was configured with; part of the cache key.
     fn sampling(&self) -> &Sampling;
 

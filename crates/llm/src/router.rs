@@ -59,7 +59,8 @@ impl Router {
         self.providers.iter().filter(|provider| !matches!(provider.state(), ProviderState::Unavailable(_)))
     }
 
-    fn why_unavailable(&self) -> String {
+    /// Why there is nobody to ask, for the operator.
+    pub fn why_unavailable(&self) -> String {
         let reasons: Vec<_> = self
             .providers
             .iter()

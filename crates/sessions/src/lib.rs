@@ -1,10 +1,13 @@
-//! Durable sessions behind one trait. This crate knows how turns are kept, and must not know prompts or providers.
+#![doc = include_str!("../README.md")]
 
+#[cfg(feature = "conformance")]
 pub mod conformance;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 mod store;
 
+#[cfg(feature = "sqlite")]
+pub use sqlite::{OpenError, SqlitePath, SqliteSessions, SqliteSettings};
 pub use store::{
     Claim, Context, ContextTurn, Durable, NewTurn, Page, SessionStore, StoreError, StoreStats, StoredTurn,
 };

@@ -1,0 +1,155 @@
+//! From settings to backends: the only place that matches on their kinds.
+
+use std::sync::Arc;
+
+use hitesh_cache::{Cache, MokaCache, NoCache};
+use hitesh_llm::{
+    AbsentProvider, DeadlineSettings, Deadlines, Provider, Sampling,
+    openai::{OpenAiProvider, OpenAiSettings, OpenAiSettingsError, SecretString},
+};
+use hitesh_sessions::{
+    SessionStore, StoreError,
+    sqlite::{OpenError, SqlitePath, SqliteSessions, SqliteSettings},
+};
+
+use crate::settings::{CacheSettings, ProviderKind, ProviderSettings, SessionsPlace, SessionsSettings, Settings};
+
+/// All that the engine is built on.
+#[derive(Debug)]
+pub struct Backends {
+    /// The models, in the operator's order.
+    pub providers: Vec<Arc<dyn Provider>>,
+    /// The response cache.
+    pub cache: Arc<dyn Cache>,
+    /// The session store.
+    pub store: Arc<dyn SessionStore>,
+}
+
+/// Why a backend that the server can't do without is not there.
+#[derive(Debug, thiserror::Error)]
+pub enum BackendError {
+    /// The session store can't be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The session store was opened and does not work.
+    #[error("the session store does not work: {0}")]
+    Store(#[from] StoreError),
+    /// A provider's settings make no sense to it.
+    #[error("provider {name}: {source}")]
+    Provider {
+        /// Its configured name.
+        name: String,
+        /// What is wrong.
+        source: OpenAiSettingsError,
+    },
+    /// The runtime is shutting down.
+    #[error("the start was interrupted")]
+    Interrupted,
+}
+
+impl Backends {
+    /// Opens the store and ends the turns that a crash left open; makes the providers and the cache. Reaches no
+    /// provider: one that is away now may be back later.
+    ///
+    /// # Errors
+    /// If the store can't be used or a provider's settings are wrong. A local model that is not there is no error,
+    /// but a provider that says so.
+    pub async fn connect(settings: &Settings) -> Result<Self, BackendError> {
+        let store = open_store(&settings.sessions).await?;
+        let recovered = store.recover().await?;
+        if recovered > 0 {
+            tracing::warn!(turns = recovered, "turns that a crash left open were ended");
+        }
+        Ok(Self { providers: providers(settings)?, cache: cache(&settings.cache), store })
+    }
+
+    /// The same with sessions in memory: for a chat in a terminal.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub async fn in_memory(settings: &Settings) -> Result<Self, BackendError> {
+        let sessions = SessionsSettings { place: SessionsPlace::Memory, retention: None };
+        let store = open_store(&sessions).await?;
+        Ok(Self { providers: providers(settings)?, cache: cache(&settings.cache), store })
+    }
+}
+
+/// Opens the session store.
+///
+/// # Errors
+/// Each in one line.
+pub async fn open_store(settings: &SessionsSettings) -> Result<Arc<dyn SessionStore>, BackendError> {
+    let path = match &settings.place {
+        SessionsPlace::File(path) => SqlitePath::File(path.clone()),
+        SessionsPlace::Memory => SqlitePath::Memory,
+    };
+    // Opening reads and may migrate a file: not on a thread of the runtime.
+    let open = move || SqliteSessions::open(SqliteSettings { path, ..SqliteSettings::default() });
+    let sessions = tokio::task::spawn_blocking(open).await.map_err(|_| BackendError::Interrupted)??;
+    Ok(Arc::new(sessions))
+}
+
+fn cache(settings: &CacheSettings) -> Arc<dyn Cache> {
+    if settings.enabled { Arc::new(MokaCache::new(settings.max_bytes)) } else { Arc::new(NoCache::default()) }
+}
+
+/// The configured providers, each held to its deadlines.
+///
+/// # Errors
+/// If one's settings are wrong.
+pub fn providers(settings: &Settings) -> Result<Vec<Arc<dyn Provider>>, BackendError> {
+    settings.providers.iter().map(|provider| connect_provider(settings, provider)).collect()
+}
+
+fn connect_provider(settings: &Settings, provider: &ProviderSettings) -> Result<Arc<dyn Provider>, BackendError> {
+    let inner: Arc<dyn Provider> = match &provider.kind {
+        ProviderKind::OpenAi { base_url, api_key } => Arc::new(openai(provider, base_url, api_key.as_ref())?),
+        ProviderKind::Local => local(settings, provider),
+    };
+    let deadlines = DeadlineSettings {
+        queue: provider.deadlines.queue,
+        first_token: provider.deadlines.first_token,
+        silence: provider.deadlines.silence,
+        total: provider.deadlines.total,
+    };
+    Ok(Arc::new(Deadlines::new(inner, deadlines)))
+}
+
+fn openai(
+    provider: &ProviderSettings,
+    base_url: &str,
+    api_key: Option<&SecretString>,
+) -> Result<OpenAiProvider, BackendError> {
+    let defaults = OpenAiSettings::new(provider.name.clone(), base_url, provider.model.clone());
+    let settings = OpenAiSettings {
+        api_key: api_key.cloned(),
+        step_format: provider.step_format,
+        sampling: over(&provider.sampling, &defaults.sampling),
+        connect_timeout: provider.deadlines.connect,
+        ..defaults
+    };
+    OpenAiProvider::new(settings).map_err(|source| BackendError::Provider { name: provider.name.to_string(), source })
+}
+
+/// What is set, and the defaults for the rest.
+fn over(set: &Sampling, defaults: &Sampling) -> Sampling {
+    Sampling {
+        temperature: set.temperature.or(defaults.temperature),
+        top_p: set.top_p.or(defaults.top_p),
+        max_tokens: set.max_tokens.or(defaults.max_tokens),
+    }
+}
+
+fn local(settings: &Settings, provider: &ProviderSettings) -> Arc<dyn Provider> {
+    #[cfg(feature = "local")]
+    let started = crate::local::start(settings, provider);
+    #[cfg(not(feature = "local"))]
+    let started: Result<Arc<dyn Provider>, String> = {
+        let _ = settings;
+        Err("this build has no local model: set OPENAI_API_KEY or OPENAI_BASE_URL, or list providers".to_owned())
+    };
+    started.unwrap_or_else(|reason| {
+        tracing::error!(provider = %provider.name, "{reason}");
+        Arc::new(AbsentProvider::new(provider.name.clone(), provider.model.clone(), reason))
+    })
+}

@@ -1,0 +1,54 @@
+use std::io::Write;
+
+use crate::{
+    backends::{open_store, providers},
+    settings::{SessionsPlace, Settings},
+    start::StartError,
+};
+
+/// Reaches everything that the settings name, and prints a line for each.
+///
+/// # Errors
+/// If any of it can't be used; the settings themselves were read before.
+pub(super) async fn run(settings: &Settings) -> Result<(), StartError> {
+    let mut report = Report { out: std::io::stdout(), faults: 0 };
+    report.line(Ok(()), "settings", "valid")?;
+    let place = match &settings.sessions.place {
+        SessionsPlace::File(path) => path.display().to_string(),
+        SessionsPlace::Memory => "in memory, until the process ends".to_owned(),
+    };
+    let store = match open_store(&settings.sessions).await {
+        Ok(store) => store.stats().await.map(|_| ()).map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    report.line(store, "session store", &place)?;
+    for provider in providers(settings)? {
+        let answer = provider.probe().await.map_err(|error| error.to_string());
+        report.line(answer, "provider", &format!("{} ({})", provider.id(), provider.model()))?;
+    }
+    if settings.providers.is_empty() {
+        report.line(Err("none is configured".to_owned()), "provider", "")?;
+    }
+    match report.faults {
+        0 => Ok(()),
+        1 => Err(StartError::Command("one thing can't be used, see above".to_owned())),
+        faults => Err(StartError::Command(format!("{faults} things can't be used, see above"))),
+    }
+}
+
+struct Report<W> {
+    out: W,
+    faults: usize,
+}
+
+impl<W: Write> Report<W> {
+    fn line(&mut self, result: Result<(), String>, what: &str, detail: &str) -> std::io::Result<()> {
+        match result {
+            Ok(()) => writeln!(self.out, "ok     {what}: {detail}"),
+            Err(reason) => {
+                self.faults += 1;
+                writeln!(self.out, "WRONG  {what}: {detail}: {reason}")
+            }
+        }
+    }
+}

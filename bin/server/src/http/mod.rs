@@ -1,0 +1,104 @@
+//! The HTTP side: routes, wire forms, and who may ask. Data goes one way here: bytes become a validated request once
+//! (`extract`, `chat_body`), the engine answers with events, and an encoder makes bytes of them (`sse`, the bodies).
+//!
+//! Routes that take a [`caller::Caller`] need an API key when keys are configured: all of `/api/chat` but `health`
+//! (open) and `cache/clear` (the admin's). `/`, `/api`, `/api/personas`, the probes and the API pages are open.
+
+mod about;
+mod bodies;
+mod caller;
+mod chat;
+mod chat_body;
+mod client_address;
+mod compression;
+mod cors;
+mod docs;
+mod error;
+mod extract;
+mod figures;
+mod health;
+mod history;
+mod hosts;
+mod keys;
+mod observe;
+mod openapi;
+mod rate_limit;
+mod routes;
+mod sse;
+#[cfg(test)]
+mod tests;
+mod turns;
+
+use std::time::Duration;
+
+use actix_web::{
+    App, Error,
+    body::BoxBody,
+    dev::{ServiceFactory, ServiceRequest, ServiceResponse},
+    middleware::from_fn,
+    web::{Data, QueryConfig},
+};
+use hitesh_chat::Engine;
+use ipnet::IpNet;
+
+use self::{error::ApiError, keys::Keys, rate_limit::RequestLimit};
+use crate::settings::{AllowedHost, CorsSettings, Settings};
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// Comments in a silent event stream.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// What all handlers share.
+#[derive(Debug)]
+pub struct Http {
+    engine: Engine,
+    keys: Keys,
+    request_limit: Option<RequestLimit>,
+    trusted_proxies: Vec<IpNet>,
+    allowed_hosts: Vec<AllowedHost>,
+    cors: CorsSettings,
+    debug: bool,
+    body_timeout: Duration,
+    keep_alive: Duration,
+}
+
+impl Http {
+    /// The HTTP side of `engine`.
+    pub fn new(settings: &Settings, engine: Engine) -> Self {
+        Self {
+            engine,
+            keys: Keys::new(&settings.auth),
+            request_limit: settings.limits.rate().map(RequestLimit::new),
+            trusted_proxies: settings.limits.trusted_proxies.clone(),
+            allowed_hosts: settings.server.allowed_hosts.clone(),
+            cors: settings.cors.clone(),
+            debug: settings.server.debug,
+            body_timeout: settings.server.body_timeout,
+            keep_alive: KEEP_ALIVE,
+        }
+    }
+}
+
+/// One worker's application. The order of the middlewares is what each of them relies on: a refusal of the host check
+/// gets its CORS headers, whatever is answered is observed, and errors are compressed as well.
+pub fn app(
+    http: Data<Http>,
+) -> App<
+    impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<BoxBody>, Error = Error, InitError = ()>,
+> {
+    let cors = cors::cors(&http.cors);
+    let query = QueryConfig::default().error_handler(|error, _| {
+        ApiError::new(error::Code::InvalidRequest)
+            .saying("The query has the wrong shape; see /docs.")
+            .because(error)
+            .into()
+    });
+    App::new()
+        .app_data(http)
+        .app_data(query)
+        .configure(routes::configure)
+        .wrap(from_fn(hosts::check_host))
+        .wrap(cors)
+        .wrap(from_fn(observe::observe))
+        .wrap(from_fn(compression::compress))
+}

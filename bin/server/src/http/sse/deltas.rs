@@ -1,0 +1,182 @@
+use hitesh_domain::{JournalEvent, TurnEvent, TurnId};
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use super::{Encoder, frame, whole_steps::WholeSteps};
+use crate::http::bodies::UsageBody;
+
+/// The form with `"deltas": true`: every frame carries its number, and beside the unnamed events there are named ones
+/// for the turn, what it waits for, each piece of text, and what it cost.
+#[derive(Debug)]
+pub(crate) struct DeltaFrames {
+    steps: WholeSteps,
+    after: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct TurnFrameBody<'a> {
+    turn_id: String,
+    session_id: &'a str,
+    persona: &'a str,
+    provider: &'a str,
+    model: &'a str,
+    source: &'static str,
+}
+
+#[derive(Serialize)]
+struct DeltaFrameBody<'a> {
+    step: &'static str,
+    delta: &'a str,
+}
+
+impl DeltaFrames {
+    /// For the events of `turn`, from its first.
+    pub(crate) fn new(turn: TurnId, clock: fn() -> OffsetDateTime) -> Self {
+        Self { steps: WholeSteps::new(turn, clock), after: None }
+    }
+
+    /// For a reader that has had the events up to `after` already. All events have to be given nevertheless: a step
+    /// that becomes whole later is shown whole.
+    pub(crate) fn after(self, after: Option<u64>) -> Self {
+        Self { after, ..self }
+    }
+}
+
+impl Encoder for DeltaFrames {
+    fn encode(&mut self, number: u64, event: &TurnEvent, out: &mut Vec<u8>) {
+        let whole = self.steps.take(number, event);
+        if self.after.is_some_and(|after| number <= after) {
+            return;
+        }
+        let id = frame::event_id(self.steps.turn(), number);
+        match event {
+            TurnEvent::Started(info) => {
+                let body = TurnFrameBody {
+                    turn_id: info.turn.to_string(),
+                    session_id: info.session.as_str(),
+                    persona: info.persona.as_str(),
+                    provider: info.provider.as_str(),
+                    model: &info.model,
+                    source: info.source.as_str(),
+                };
+                frame::head(&id, Some("turn"), out);
+                frame::data(&body, out);
+            }
+            TurnEvent::Journal(JournalEvent::Status(status)) => {
+                frame::head(&id, Some("status"), out);
+                frame::data(status, out);
+            }
+            TurnEvent::Journal(JournalEvent::StepDelta(step, piece)) => {
+                frame::head(&id, Some("delta"), out);
+                frame::data(&DeltaFrameBody { step: step.as_str(), delta: piece }, out);
+            }
+            TurnEvent::Journal(JournalEvent::Usage(usage)) => {
+                frame::head(&id, Some("usage"), out);
+                frame::data(&UsageBody::from(*usage), out);
+            }
+            TurnEvent::Journal(JournalEvent::StepStarted(_) | JournalEvent::StepFinished(..)) | TurnEvent::Ended(_) => {
+            }
+        }
+        if let Some(body) = whole {
+            frame::head(&id, None, out);
+            frame::data(&body, out);
+        }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::sync::Arc;
+
+    use hitesh_domain::{End, ErrorCode, IncompleteReason, Source, Status, Step, TurnInfo, Usage};
+    use time::macros::datetime;
+
+    use super::*;
+
+    pub(in crate::http::sse) fn clock() -> OffsetDateTime {
+        datetime!(2025-01-31 12:00:09 UTC)
+    }
+
+    pub(in crate::http::sse) fn turn_id() -> TurnId {
+        "0190a0f0-0000-7000-8000-000000000001".parse().unwrap()
+    }
+
+    fn started() -> TurnEvent {
+        TurnEvent::Started(Arc::new(TurnInfo {
+            turn: turn_id(),
+            session: "s-1".parse().unwrap(),
+            persona: "hitesh".parse().unwrap(),
+            provider: "openai".parse().unwrap(),
+            model: "gpt-4o-mini".to_owned(),
+            source: Source::Model,
+            started_at: datetime!(2025-01-31 12:00:00 UTC),
+        }))
+    }
+
+    fn step(step: Step, pieces: &[&str]) -> Vec<TurnEvent> {
+        let deltas = pieces.iter().map(|piece| JournalEvent::StepDelta(step, Arc::from(*piece)));
+        std::iter::once(JournalEvent::StepStarted(step)).chain(deltas).map(TurnEvent::Journal).collect()
+    }
+
+    fn finished(step: Step) -> TurnEvent {
+        TurnEvent::Journal(JournalEvent::StepFinished(step, datetime!(2025-01-31 12:00:05.25 UTC)))
+    }
+
+    fn usage() -> TurnEvent {
+        TurnEvent::Journal(JournalEvent::Usage(Usage { prompt_tokens: 900, completion_tokens: 80, cached_tokens: 0 }))
+    }
+
+    pub(in crate::http::sse) fn whole_turn() -> Vec<TurnEvent> {
+        let mut events = vec![started(), TurnEvent::Journal(JournalEvent::Status(Status::Queued { position: 2 }))];
+        events.extend(step(Step::Analyze, &["Acha", " sawaal"]));
+        events.push(finished(Step::Analyze));
+        events.extend(step(Step::Think, &["Chai ☕\n"]));
+        events.push(finished(Step::Think));
+        events.extend(step(Step::Output, &["print(\"", "chai\")"]));
+        events.extend([finished(Step::Output), usage(), TurnEvent::Ended(End::Completed)]);
+        events
+    }
+
+    pub(in crate::http::sse) fn cut_turn() -> Vec<TurnEvent> {
+        let mut events = vec![started()];
+        events.extend(step(Step::Analyze, &["Acha"]));
+        events.push(finished(Step::Analyze));
+        events.extend(step(Step::Output, &["half an ans"]));
+        events.push(TurnEvent::Ended(End::Incomplete(IncompleteReason::Cut)));
+        events
+    }
+
+    pub(in crate::http::sse) fn failed_turn() -> Vec<TurnEvent> {
+        vec![TurnEvent::Ended(End::Failed(ErrorCode::StoreUnavailable))]
+    }
+
+    pub(in crate::http::sse) fn encoded(mut encoder: impl Encoder, events: &[TurnEvent]) -> String {
+        let mut out = Vec::new();
+        for (number, event) in (0..).zip(events) {
+            encoder.encode(number, event, &mut out);
+        }
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_whole_answer_shows_every_piece_with_its_number() {
+        insta::assert_snapshot!(encoded(DeltaFrames::new(turn_id(), clock), &whole_turn()));
+    }
+
+    #[test]
+    fn a_cut_answer_ends_with_one_error() {
+        insta::assert_snapshot!(encoded(DeltaFrames::new(turn_id(), clock), &cut_turn()));
+    }
+
+    #[test]
+    fn a_reader_that_comes_back_anywhere_gets_exactly_the_rest() {
+        for turn in [whole_turn(), cut_turn(), failed_turn()] {
+            let all = encoded(DeltaFrames::new(turn_id(), clock), &turn);
+            for after in 0..turn.len() as u64 {
+                let rest = encoded(DeltaFrames::new(turn_id(), clock).after(Some(after)), &turn);
+                let until_there = encoded(DeltaFrames::new(turn_id(), clock), &turn[..=after as usize]);
+                assert_eq!(until_there + &rest, all, "after {after}");
+            }
+        }
+    }
+}

@@ -1,0 +1,124 @@
+use actix_web::test::TestRequest;
+use serde_json::json;
+
+use super::{Script, service};
+
+#[actix_web::test]
+async fn every_reply_says_its_id_and_time() {
+    let service = service("", Script::Whole).await;
+    for path in ["/", "/api", "/api/nothing", "/docs", "/livez"] {
+        let reply = service.call(TestRequest::get().uri(path).insert_header(("x-request-id", "my-id:1"))).await;
+        assert_eq!(reply.header("x-request-id"), "my-id:1", "{path}");
+        assert!(reply.header("x-process-time").parse::<f64>().unwrap() < 60.0);
+    }
+    assert_eq!(service.get("/").await.header("x-request-id").len(), 36);
+}
+
+#[actix_web::test]
+async fn the_welcome_is_the_originals() {
+    let body = service("", Script::Whole).await.get("/").await.json();
+    assert_eq!(body["message"], "⚡ Namaste! Welcome to Hitesh AI Chat API");
+    assert_eq!(body["description"], "Your tech mentor and chai companion");
+    assert_eq!((&body["docs"], &body["health"]), (&json!("/docs"), &json!("/api/chat/health")));
+    assert!(body["version"].is_string());
+}
+
+#[actix_web::test]
+async fn the_api_lists_its_endpoints() {
+    let body = service("", Script::Whole).await.get("/api").await.json();
+    assert_eq!(body["endpoints"]["send"], "POST /api/chat/send");
+    assert_eq!(body["endpoints"]["turn_events"], "GET /api/chat/turns/{id}/events");
+}
+
+#[actix_web::test]
+async fn the_personas_say_what_they_are() {
+    let body = service("", Script::Whole).await.get("/api/personas").await.json();
+    let persona = body["personas"][0].as_object().unwrap();
+    let mut fields: Vec<_> = persona.keys().map(String::as_str).collect();
+    fields.sort_unstable();
+    assert_eq!(fields, ["description", "disclosure", "id", "languages", "name", "sample_questions", "topics"]);
+    assert_eq!(persona["id"], "hitesh");
+}
+
+#[actix_web::test]
+async fn a_healthy_server_names_what_it_depends_on() {
+    let body = service("", Script::Whole).await.get("/api/chat/health").await.json();
+    assert_eq!(body["status"], "healthy");
+    assert_eq!(body["checks"]["providers"][0]["name"], "scripted");
+    assert_eq!(body["checks"]["sessions"]["backend"], "sqlite");
+    assert_eq!(body["checks"]["cache"]["backend"], "moka");
+    assert!(body["timestamp"].as_str().unwrap().ends_with('Z'));
+}
+
+#[actix_web::test]
+async fn every_figure_is_there() {
+    let service = service("", Script::Whole).await;
+    service.post("/api/chat/send", r#"{"content":"x"}"#).await;
+    let body = service.get("/api/chat/performance").await.json();
+    let stats = body["performance_stats"].as_object().unwrap();
+    for name in [
+        "total_requests",
+        "error_rate",
+        "avg_response_time",
+        "avg_processing_time",
+        "total_processing_time",
+        "p50_response_time",
+        "p95_response_time",
+        "p99_response_time",
+        "avg_time_to_first_token",
+        "cache_hit_rate",
+        "active_sessions",
+        "active_streams",
+        "uptime_seconds",
+    ] {
+        assert!(stats[name].is_number(), "{name}");
+    }
+    assert_eq!(stats["total_requests"], 1);
+    assert_eq!(stats["tokens"], json!({"prompt": 900, "completion": 80}));
+    assert_eq!(stats["providers"]["scripted"]["requests"], 1);
+    assert_eq!(stats["providers"]["scripted"]["state"], "ready");
+
+    let body = service.get("/api/chat/cache/stats").await.json();
+    let stats = body["cache_stats"].as_object().unwrap();
+    for name in ["cache_size", "cache_hit_rate", "hits", "misses", "avg_response_time", "total_requests"] {
+        assert!(stats[name].is_number(), "{name}");
+    }
+    assert_eq!(stats["backend"], "moka");
+}
+
+#[actix_web::test]
+async fn the_api_pages_and_their_files_are_served() {
+    let service = service("", Script::Whole).await;
+    for path in ["/docs", "/redoc"] {
+        let page = service.get(path).await;
+        assert_eq!(page.status, 200);
+        assert!(page.header("content-type").starts_with("text/html"));
+        assert!(page.header("content-security-policy").contains("default-src 'none'"));
+    }
+    let path = "/docs/assets/swagger-ui.css";
+    let packed = service.call(TestRequest::get().uri(path).insert_header(("accept-encoding", "gzip"))).await;
+    assert_eq!(packed.header("content-encoding"), "gzip");
+    let plain = service.get(path).await;
+    assert_eq!(plain.header("content-encoding"), "");
+    assert!(plain.body.contains(".swagger-ui"));
+    assert_eq!(service.get("/docs/assets/../../Cargo.toml").await.status, 404);
+}
+
+#[actix_web::test]
+async fn a_long_json_reply_is_compressed_and_an_event_stream_never() {
+    let service = service("", Script::Whole).await;
+    let gzip = ("accept-encoding", "gzip, br");
+    let document = service.call(TestRequest::get().uri("/openapi.json").insert_header(gzip)).await;
+    assert_eq!(document.header("content-encoding"), "br");
+    let stream = super::json("/api/chat/stream", r#"{"content":"x"}"#).insert_header(gzip);
+    assert_eq!(service.call(stream).await.header("content-encoding"), "");
+}
+
+#[actix_web::test]
+async fn a_head_is_answered_like_a_get() {
+    let service = service("", Script::Whole).await;
+    let head = |path: &str| TestRequest::default().method(actix_web::http::Method::HEAD).uri(path);
+    assert_eq!(service.call(head("/")).await.status, 200);
+    assert_eq!(service.call(head("/livez")).await.status, 200);
+    assert_eq!(service.call(head("/api/chat/stream/test")).await.status, 405);
+}

@@ -1,0 +1,42 @@
+//! What the server does besides answering: warming the models up, forgetting what is old.
+
+use std::time::Duration;
+
+use hitesh_chat::Engine;
+use tokio::{runtime::Handle, time::MissedTickBehavior};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::settings::Settings;
+
+/// How often old turns and idempotency keys are swept.
+const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
+
+/// Starts both in the background, until `stop`.
+pub(crate) fn start(settings: &Settings, engine: &Engine, stop: &CancellationToken) {
+    let tasks = TaskTracker::new();
+    let runtime = Handle::current();
+    let warm = warm_up(engine.clone());
+    let sweep = sweep(engine.clone(), settings.sessions.retention);
+    let (until_warm, until_swept) = (stop.clone(), stop.clone());
+    tasks.spawn_on(async move { until_warm.run_until_cancelled(warm).await }, &runtime);
+    tasks.spawn_on(async move { until_swept.run_until_cancelled(sweep).await }, &runtime);
+}
+
+async fn warm_up(engine: Engine) {
+    for (provider, error) in engine.warm_up().await {
+        tracing::warn!(%provider, %error, "the provider could not be warmed up");
+    }
+}
+
+async fn sweep(engine: Engine, retention: Option<Duration>) {
+    let mut ticks = tokio::time::interval(SWEEP_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        match engine.sweep(retention).await {
+            Ok(0) => {}
+            Ok(turns) => tracing::info!(turns, "old turns were forgotten"),
+            Err(error) => tracing::warn!(%error, "old turns could not be forgotten"),
+        }
+    }
+}

@@ -1,0 +1,76 @@
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use super::{resolve::Resolve, values};
+
+/// The model in this process.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LocalModelSettings {
+    /// Which one, when a provider does not say: a name of the catalog, or the path of a GGUF file.
+    pub model: String,
+    /// Where pulled models are kept.
+    pub models_directory: PathBuf,
+    /// Threads that compute; none: one for each core that this process may use.
+    pub threads: Option<usize>,
+    /// The context window, prompt and answer together.
+    pub context_tokens: u32,
+    /// Questions that may wait while one is answered.
+    pub queue: usize,
+    /// How much a word that was just said is held back; 1 is not at all.
+    pub repetition_penalty: f32,
+    /// The longest `analyze`, in tokens.
+    pub analyze_tokens: usize,
+    /// The longest `think`, in tokens.
+    pub think_tokens: usize,
+    /// The longest `output`, in tokens.
+    pub output_tokens: usize,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LocalForm {
+    model: String,
+    models_directory: Option<String>,
+    #[serde(default, deserialize_with = "values::maybe_within::<_, _, 1, 512>")]
+    threads: Option<usize>,
+    #[serde(deserialize_with = "values::within::<_, _, 512, 131_072>")]
+    context_tokens: u32,
+    #[serde(deserialize_with = "values::within::<_, _, 0, 10_000>")]
+    queue: usize,
+    #[serde(deserialize_with = "values::number::<_, 1, 2>")]
+    repetition_penalty: f32,
+    #[serde(deserialize_with = "values::within::<_, _, 8, 8_192>")]
+    analyze_tokens: usize,
+    #[serde(deserialize_with = "values::within::<_, _, 8, 8_192>")]
+    think_tokens: usize,
+    #[serde(deserialize_with = "values::within::<_, _, 8, 32_768>")]
+    output_tokens: usize,
+}
+
+impl LocalForm {
+    pub(super) fn resolve(self, at: &mut Resolve<'_>) -> LocalModelSettings {
+        let models_directory = match self.models_directory {
+            Some(directory) => at.path(&directory),
+            None => match at.user_folder("XDG_CACHE_HOME", ".cache") {
+                Some(folder) => folder.join("models"),
+                None => {
+                    let problem = "is needed, since neither XDG_CACHE_HOME nor HOME is set";
+                    at.mistake(&["local", "models_directory"], problem);
+                    PathBuf::new()
+                }
+            },
+        };
+        LocalModelSettings {
+            model: at.model(&self.model),
+            models_directory,
+            threads: self.threads,
+            context_tokens: self.context_tokens,
+            queue: self.queue,
+            repetition_penalty: self.repetition_penalty,
+            analyze_tokens: self.analyze_tokens,
+            think_tokens: self.think_tokens,
+            output_tokens: self.output_tokens,
+        }
+    }
+}

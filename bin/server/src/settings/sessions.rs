@@ -1,0 +1,53 @@
+use std::{path::PathBuf, time::Duration};
+
+use serde::Deserialize;
+
+use super::{resolve::Resolve, values};
+
+/// Where sessions are kept, and how long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionsSettings {
+    /// The place.
+    pub place: SessionsPlace,
+    /// The age at which turns are forgotten; none: never.
+    pub retention: Option<Duration>,
+}
+
+/// Where sessions are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SessionsPlace {
+    /// In this SQLite file; its folder may have to be made.
+    File(PathBuf),
+    /// In memory, until the process ends.
+    Memory,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SessionsForm {
+    path: Option<String>,
+    #[serde(deserialize_with = "values::within::<_, _, 0, 36_500>")]
+    retention_days: u64,
+}
+
+impl SessionsForm {
+    pub(super) fn resolve(self, at: &mut Resolve<'_>) -> SessionsSettings {
+        let place = match self.path.as_deref().map(str::trim) {
+            Some(":memory:") => SessionsPlace::Memory,
+            Some("") => {
+                at.mistake(&["sessions", "path"], "expected a file, or :memory:");
+                SessionsPlace::Memory
+            }
+            Some(path) => SessionsPlace::File(at.path(path)),
+            None => match at.user_folder("XDG_DATA_HOME", ".local/share") {
+                Some(folder) => SessionsPlace::File(folder.join("sessions.db")),
+                None => {
+                    at.mistake(&["sessions", "path"], "is needed, since neither XDG_DATA_HOME nor HOME is set");
+                    SessionsPlace::Memory
+                }
+            },
+        };
+        let retention = Some(self.retention_days).filter(|days| *days > 0);
+        SessionsSettings { place, retention: retention.map(|days| Duration::from_secs(days * 24 * 60 * 60)) }
+    }
+}

@@ -1,0 +1,90 @@
+//! The example that operators copy says everything, and says it right.
+
+use std::collections::BTreeSet;
+
+use super::*;
+
+const EXAMPLE: &str = include_str!("../../../../../deploy/hitesh.example.toml");
+
+/// The example with every setting switched on: those that are commented out begin with `#` and no space.
+fn uncommented() -> String {
+    let line = |line: &str| match line.strip_prefix('#') {
+        Some(setting) if setting.starts_with(|first: char| first.is_ascii_lowercase() || first == '[') => {
+            setting.to_owned()
+        }
+        _ => line.to_owned(),
+    };
+    EXAMPLE.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// The settings that a table has, as the refusal of one that it has not lists them.
+fn known(place: &str, table: &str) -> Vec<String> {
+    let mistakes = Place::new().toml(table).mistakes();
+    let list = mistakes.iter().find_map(|mistake| mistake.split_once("there is no such setting here; there are: "));
+    let (_, list) = list.unwrap_or_else(|| panic!("{place}: {mistakes:?}"));
+    list.split(", ").map(|key| format!("{place}{key}")).collect()
+}
+
+/// The paths of all settings in a table, without numbers of list items.
+fn written(table: &toml::Table, outer: &str, all: &mut BTreeSet<String>) {
+    for (key, value) in table {
+        let path = format!("{outer}{key}");
+        match value {
+            toml::Value::Table(inner) => written(inner, &format!("{path}."), all),
+            toml::Value::Array(items) if items.iter().any(toml::Value::is_table) => {
+                items.iter().filter_map(toml::Value::as_table).for_each(|item| written(item, &format!("{path}."), all));
+            }
+            _ => {}
+        }
+        all.insert(path);
+    }
+}
+
+#[test]
+fn as_it_is_it_changes_nothing() {
+    let settings = Place::new().toml(EXAMPLE).settings();
+    assert_eq!(format!("{settings:?}"), format!("{:?}", Place::new().settings()));
+}
+
+#[test]
+fn it_names_every_setting() {
+    let sections = known("", "zz = 1");
+    let mut expected: BTreeSet<String> = sections.iter().cloned().collect();
+    for section in sections.iter().filter(|section| *section != "providers") {
+        expected.extend(known(&format!("{section}."), &format!("{section}.zz = 1")));
+    }
+    expected.extend(known("auth.keys.", "auth.keys = [{ zz = 1 }]"));
+    expected.extend(known("providers.", "providers = [{ zz = 1 }]"));
+    expected.extend(known("providers.deadlines.", "providers = [{ deadlines.zz = 1 }]"));
+    let mut found = BTreeSet::new();
+    written(&toml::from_str(&uncommented()).unwrap(), "", &mut found);
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn every_setting_in_it_is_valid() {
+    // Of the three ways to give the admin key only one can be taken.
+    let one_way = |line: &&str| !line.starts_with("admin_key_env") && !line.starts_with("admin_key_file");
+    let text: Vec<_> = uncommented().lines().filter(one_way).map(str::to_owned).collect();
+    let place = Place::new()
+        .toml(&text.join("\n"))
+        .file("mobile.key", "key-of-the-mobile-app")
+        .file("groq.key", "key-of-groq")
+        .var("WEB_KEY", "key-of-the-web-app")
+        .var("OPENAI_API_KEY", "key-of-openai");
+    assert_eq!(place.load().map(|_| ()).map_err(|error| error.to_string()), Ok(()));
+}
+
+#[test]
+fn it_shows_the_defaults() {
+    let example: toml::Table = toml::from_str(&uncommented()).unwrap();
+    let defaults: toml::Table = toml::from_str(include_str!("../../../default.toml")).unwrap();
+    for (section, table) in &defaults {
+        for (key, value) in table.as_table().unwrap() {
+            // Lists are shown with something in them.
+            if !value.is_array() {
+                assert_eq!(example[section].get(key), Some(value), "{section}.{key}");
+            }
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! From settings to a running server.
+
+use std::io;
+
+use hitesh_chat::{Engine, EngineParts, EngineSettings, Personas, PersonasError};
+use hitesh_llm::Router;
+use hitesh_persona::{Persona, PersonaError};
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    app::{Application, StartError as HttpError},
+    backends::{BackendError, Backends},
+    maintenance,
+    settings::{PersonaSettings, Settings, SettingsError},
+    shutdown,
+    telemetry::TelemetryError,
+};
+
+/// Why the server did not start, or a command not run. Each is one line for the operator (settings: one for each
+/// mistake).
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The settings are wrong.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// There is no log.
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
+    /// The sessions can't be kept.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+    /// A persona pack is wrong.
+    #[error(transparent)]
+    Persona(#[from] PersonaError),
+    /// The personas don't go together.
+    #[error(transparent)]
+    Personas(#[from] PersonasError),
+    /// The socket can't be had.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    /// Signals can't be received, or a terminal not be used.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// The command found something wrong, and has said what.
+    #[error("{0}")]
+    Command(String),
+}
+
+/// Serves until SIGTERM or SIGINT, then drains.
+///
+/// # Errors
+/// If it can't start.
+pub async fn serve(settings: &Settings) -> Result<(), StartError> {
+    let stop = shutdown::signal()?;
+    let backends = Backends::connect(settings).await?;
+    let engine = engine(settings, backends)?;
+    let background = CancellationToken::new();
+    let _background = background.clone().drop_guard();
+    let application = Application::build(settings, engine.clone())?;
+    maintenance::start(settings, &engine, &background);
+    application.run_until(stop).await?;
+    Ok(())
+}
+
+/// An engine over these backends.
+///
+/// # Errors
+/// If the personas are wrong.
+pub fn engine(settings: &Settings, backends: Backends) -> Result<Engine, StartError> {
+    Ok(Engine::new(EngineParts {
+        personas: personas(&settings.persona)?,
+        router: Router::new(backends.providers),
+        cache: backends.cache,
+        store: backends.store,
+        settings: EngineSettings {
+            disconnect_grace: settings.turns.disconnect_grace,
+            max_history_messages: settings.turns.max_history_messages,
+            max_in_flight: settings.limits.max_in_flight,
+            max_per_session: settings.limits.session_turns,
+            cache_ttl: settings.cache.ttl,
+            ..EngineSettings::default()
+        },
+        runtime: Handle::current(),
+    }))
+}
+
+fn personas(settings: &PersonaSettings) -> Result<Personas, StartError> {
+    let mut all = Vec::new();
+    for directory in &settings.directories {
+        all.push(Persona::from_dir(directory)?);
+    }
+    // An operator's pack takes the place of a built-in one of the same id.
+    for id in Persona::builtin_ids() {
+        if all.iter().all(|persona| persona.id().as_str() != id) {
+            all.push(Persona::builtin(id)?);
+        }
+    }
+    Ok(Personas::new(all, &settings.default)?)
+}

@@ -1,0 +1,1 @@
+Redoc.init("/openapi.json", { hideDownloadButtons: true }, document.getElementById("redoc"));

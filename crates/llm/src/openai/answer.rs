@@ -1,0 +1,251 @@
+use std::collections::VecDeque;
+
+use hitesh_domain::Usage;
+
+use super::{
+    chunk::{Choice, Chunk, Delta},
+    failure::Complaint,
+};
+use crate::{FinishReason, ProviderError, ProviderEvent};
+
+/// The longest answer, and the longest reasoning, in bytes. An answer of 1,200 tokens has about 5 KiB; what is
+/// longer than this is a server gone wrong.
+const MAX_ANSWER: usize = 256 * 1024;
+const MAX_REASONING: usize = 1024 * 1024;
+
+/// What the data of a stream's events mean: an answer, from its first piece to its end.
+#[derive(Debug, Default)]
+pub(super) struct Answer {
+    ready: VecDeque<ProviderEvent>,
+    answer_bytes: usize,
+    reasoning_bytes: usize,
+    usage: Option<Usage>,
+    is_refused: bool,
+    is_finished: bool,
+}
+
+/// Whether more events are to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum More {
+    Expected,
+    /// The server has said that it is done.
+    Done,
+}
+
+impl Answer {
+    /// The next event that was read and not taken.
+    pub(super) fn take(&mut self) -> Option<ProviderEvent> {
+        self.ready.pop_front()
+    }
+
+    /// Whether the server has said why the answer ended. Without that it is cut, whatever else was said.
+    pub(super) fn is_finished(&self) -> bool {
+        self.is_finished
+    }
+
+    /// Reads the data of one event.
+    pub(super) fn read(&mut self, data: &str) -> Result<More, ProviderError> {
+        let data = data.trim();
+        if data.is_empty() {
+            return Ok(More::Expected);
+        }
+        if data == "[DONE]" {
+            return Ok(More::Done);
+        }
+        let chunk: Chunk =
+            serde_json::from_str(data).map_err(|_| ProviderError::Broken { reason: "it sent no completion chunk" })?;
+        if let Some(error) = &chunk.error {
+            return Err(Complaint::of(error).in_a_stream());
+        }
+        if chunk.object.as_deref() == Some("error") {
+            return Err(Complaint::of_body(data.as_bytes()).in_a_stream());
+        }
+        // One answer is asked for; what a server sends beside it is not it.
+        for choice in chunk.choices.into_iter().filter(|choice| choice.index == 0) {
+            if !self.is_finished {
+                self.read_choice(choice)?;
+            }
+        }
+        if let Some(usage) = chunk.usage.map(Usage::from)
+            && self.usage != Some(usage)
+        {
+            self.usage = Some(usage);
+            self.ready.push_back(ProviderEvent::Usage(usage));
+        }
+        Ok(More::Expected)
+    }
+
+    fn read_choice(&mut self, choice: Choice) -> Result<(), ProviderError> {
+        let Delta { content, refusal, reasoning_content, reasoning } = choice.delta;
+        if let Some(text) = reasoning_content.or(reasoning).filter(|text| !text.is_empty()) {
+            count(&mut self.reasoning_bytes, text.len(), MAX_REASONING)?;
+            self.ready.push_back(ProviderEvent::Reasoning(text));
+        }
+        self.is_refused |= refusal.as_ref().is_some_and(|text| !text.is_empty());
+        for text in [content, refusal].into_iter().flatten().filter(|text| !text.is_empty()) {
+            count(&mut self.answer_bytes, text.len(), MAX_ANSWER)?;
+            self.ready.push_back(ProviderEvent::Delta(text));
+        }
+        // Some servers send an empty reason with every chunk.
+        if let Some(reason) = choice.finish_reason.filter(|reason| !reason.is_empty()) {
+            let reason = finish_reason(&reason)?;
+            self.is_finished = true;
+            let reason = if self.is_refused { FinishReason::Refusal } else { reason };
+            self.ready.push_back(ProviderEvent::Finish(reason));
+        }
+        Ok(())
+    }
+}
+
+/// An answer that ended for a reason that is not known (`error`, `abort`, `insufficient_system_resource`) is not
+/// called whole.
+fn finish_reason(reason: &str) -> Result<FinishReason, ProviderError> {
+    match reason.to_ascii_lowercase().as_str() {
+        // Tools were not offered. If the model calls one nonetheless, its text shows what the answer lacks.
+        "stop" | "end_turn" | "eos" | "eos_token" | "stop_sequence" | "tool_calls" | "function_call" => {
+            Ok(FinishReason::Stop)
+        }
+        "length" | "max_tokens" => Ok(FinishReason::Length),
+        "content_filter" | "refusal" | "safety" => Ok(FinishReason::Refusal),
+        _ => Err(ProviderError::Broken { reason: "it ended the answer for a reason that is not known" }),
+    }
+}
+
+fn count(bytes: &mut usize, more: usize, limit: usize) -> Result<(), ProviderError> {
+    *bytes = bytes.saturating_add(more);
+    if *bytes > limit { Err(ProviderError::Broken { reason: "it sent more than any answer has" }) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What comes of the data of these events, and the error that ended it.
+    fn events(data: &[&str]) -> Vec<String> {
+        let mut answer = Answer::default();
+        let mut events = Vec::new();
+        for data in data {
+            let more = answer.read(data);
+            events.extend(std::iter::from_fn(|| answer.take()).map(|event| match event {
+                ProviderEvent::Delta(text) => text,
+                other => format!("{other:?}"),
+            }));
+            match more {
+                Ok(More::Expected) => {}
+                Ok(More::Done) => events.push("done".to_owned()),
+                Err(error) => {
+                    events.push(format!("{error:?}"));
+                    break;
+                }
+            }
+        }
+        events
+    }
+
+    #[test]
+    fn chunks_that_lack_things_are_read_for_what_they_have() {
+        let rows = [
+            r#"{}"#,
+            r#"{"choices":null,"usage":null,"error":null}"#,
+            r#"{"choices":[]}"#,
+            r#"{"choices":[{}]}"#,
+            r#"{"choices":[{"delta":null,"finish_reason":null}]}"#,
+            r#"{"choices":[{"delta":{"role":"assistant"},"finish_reason":""}]}"#,
+            r#"{"choices":[{"delta":{"content":null,"tool_calls":null}}]}"#,
+            r#"{"choices":[{"delta":{"content":""}}],"nonsense":{"x":[1]}}"#,
+            r#"{"choices":[{"delta":{"reasoning":{"x":1}}}],"usage":"none"}"#,
+            r#"{"choices":[{"index":1,"delta":{"content":"another answer"}}]}"#,
+            "",
+            "  ",
+        ];
+        assert_eq!(events(&rows), Vec::<String>::new());
+    }
+
+    #[test]
+    fn an_end_is_told_once_and_only_usage_follows_it() {
+        let told = events(&[
+            r#"{"choices":[{"delta":{"content":"a"}}]}"#,
+            r#"{"choices":[{"delta":{"content":"b"},"finish_reason":"stop"}]}"#,
+            r#"{"choices":[{"delta":{"content":"c"},"finish_reason":"length"}]}"#,
+            r#"{"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2,"prompt_tokens_details":{"cached_tokens":1}}}"#,
+            "[DONE]",
+        ]);
+        let usage = "Usage(Usage { prompt_tokens: 3, completion_tokens: 2, cached_tokens: 1 })";
+        assert_eq!(told, ["a", "b", "Finish(Stop)", usage, "done"]);
+    }
+
+    #[test]
+    fn the_same_usage_is_told_once() {
+        let usage = r#"{"usage":{"prompt_tokens":3,"completion_tokens":1,"prompt_tokens_details":null}}"#;
+        let later = r#"{"usage":{"prompt_tokens":3,"completion_tokens":2}}"#;
+        assert_eq!(events(&[usage, usage, later]).len(), 2);
+    }
+
+    #[test]
+    fn every_reason_to_end_is_called_what_it_is() {
+        let rows = [
+            ("stop", "Finish(Stop)"),
+            ("length", "Finish(Length)"),
+            ("content_filter", "Finish(Refusal)"),
+            ("tool_calls", "Finish(Stop)"),
+            ("MAX_TOKENS", "Finish(Length)"),
+            ("error", "Broken"),
+            ("abort", "Broken"),
+        ];
+        for (reason, expected) in rows {
+            let told = events(&[&format!(r#"{{"choices":[{{"delta":{{}},"finish_reason":"{reason}"}}]}}"#)]);
+            assert!(told.len() == 1 && told[0].starts_with(expected), "{reason}: {told:?}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_text_and_its_end_says_so() {
+        let told = events(&[
+            r#"{"choices":[{"delta":{"content":null,"refusal":"I can't"}}]}"#,
+            r#"{"choices":[{"delta":{},"finish_reason":"stop"}]}"#,
+        ]);
+        assert_eq!(told, ["I can't", "Finish(Refusal)"]);
+    }
+
+    #[test]
+    fn reasoning_of_either_name_is_no_part_of_the_answer() {
+        for name in ["reasoning", "reasoning_content"] {
+            let told = events(&[&format!(r#"{{"choices":[{{"delta":{{"{name}":"hm","content":"a"}}}}]}}"#)]);
+            assert_eq!(told, [r#"Reasoning("hm")"#, "a"]);
+        }
+    }
+
+    #[test]
+    fn an_error_within_the_stream_ends_it() {
+        let rows = [
+            (r#"{"error":{"message":"secret","type":"server_error","code":null}}"#, "Unavailable"),
+            (r#"{"error":{"code":429,"message":"slow"},"choices":[]}"#, "RateLimited"),
+            (r#"{"error":{"code":502}}"#, "Unavailable"),
+            (r#"{"error":"secret"}"#, "Broken"),
+            (r#"{"object":"error","message":"secret","type":"X","code":400}"#, "Rejected"),
+        ];
+        for (data, expected) in rows {
+            let told = events(&[data]);
+            assert!(told.len() == 1 && told[0].starts_with(expected), "{data}: {told:?}");
+            assert!(!told[0].contains("secret"));
+        }
+    }
+
+    #[test]
+    fn data_that_is_no_chunk_is_refused() {
+        for data in ["{", "hello", "1", "null", r#""text""#, r#"{"choices":[{"delta":{"content":7}}]}"#, "<html>"] {
+            assert!(events(&[data])[0].starts_with("Broken"), "{data}");
+        }
+    }
+
+    #[test]
+    fn an_answer_without_end_is_broken_off() {
+        let kib = "x".repeat(1024);
+        for (name, limit) in [("content", MAX_ANSWER), ("reasoning", MAX_REASONING)] {
+            let chunk = format!(r#"{{"choices":[{{"delta":{{"{name}":"{kib}"}}}}]}}"#);
+            let told = events(&vec![chunk.as_str(); limit / 1024 + 1]);
+            assert_eq!(told.len(), limit / 1024 + 1);
+            assert!(told.last().unwrap().starts_with("Broken"));
+        }
+    }
+}

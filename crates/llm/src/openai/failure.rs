@@ -1,0 +1,222 @@
+use std::{error::Error, io, time::Duration};
+
+use reqwest::header::{HeaderMap, RETRY_AFTER};
+use serde_json::Value;
+use time::{OffsetDateTime, format_description::well_known::Rfc2822};
+
+use crate::{Phase, ProviderError};
+
+/// The longest wait that a server may ask for.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
+
+/// What a server says went wrong, as far as it decides what the caller does. The words stay here: they may quote
+/// the prompt or a part of the key.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Complaint {
+    status: Option<u16>,
+    codes: Vec<String>,
+    is_about_length: bool,
+}
+
+impl Complaint {
+    /// Of the value of an `error` field: an object with `code` and `type`, or a sentence.
+    pub(super) fn of(error: &Value) -> Self {
+        let mut complaint = Self::default();
+        for field in ["code", "type"] {
+            match error.get(field) {
+                Some(Value::String(code)) => complaint.codes.push(code.to_ascii_lowercase()),
+                Some(Value::Number(code)) => complaint.status = code.as_u64().and_then(|code| code.try_into().ok()),
+                _ => {}
+            }
+        }
+        let words = error.get("message").unwrap_or(error).as_str().unwrap_or_default();
+        // vLLM has no code for it.
+        complaint.is_about_length = words.contains("maximum context length");
+        complaint
+    }
+
+    /// Of the body of an error response; of anything else that is no complaint, an empty one.
+    pub(super) fn of_body(body: &[u8]) -> Self {
+        let Ok(value) = serde_json::from_slice::<Value>(body) else { return Self::default() };
+        Self::of(value.get("error").unwrap_or(&value))
+    }
+
+    /// What the caller is told of an error inside a stream.
+    pub(super) fn in_a_stream(&self) -> ProviderError {
+        self.known_code(None)
+            .or_else(|| self.status.filter(|status| *status >= 400).map(|status| by_status(status, None)))
+            .unwrap_or(ProviderError::Broken { reason: "it reported an error within its stream" })
+    }
+
+    /// What the caller is told of a response with `status`.
+    pub(super) fn of_status(&self, status: u16, retry_after: Option<Duration>) -> ProviderError {
+        self.known_code(retry_after).unwrap_or_else(|| by_status(status, retry_after))
+    }
+
+    fn known_code(&self, retry_after: Option<Duration>) -> Option<ProviderError> {
+        if self.is_about_length {
+            return Some(ProviderError::ContextTooLong);
+        }
+        self.codes.iter().find_map(|code| match code.as_str() {
+            "context_length_exceeded" | "exceed_context_size_error" => Some(ProviderError::ContextTooLong),
+            "insufficient_quota" | "rate_limit_exceeded" | "rate_limit_error" => {
+                Some(ProviderError::RateLimited { retry_after })
+            }
+            "invalid_api_key" | "authentication_error" => Some(ProviderError::Unauthorized),
+            "model_not_found" => Some(unknown_model()),
+            "server_error" | "internal_error" | "overloaded_error" | "service_unavailable" => {
+                Some(unavailable("it answers with a server error"))
+            }
+            _ => None,
+        })
+    }
+}
+
+fn by_status(status: u16, retry_after: Option<Duration>) -> ProviderError {
+    match status {
+        401 | 403 => ProviderError::Unauthorized,
+        402 => unavailable("the account has no credit left"),
+        // Another provider has other models: the answer need not be lost to a wrong name in the settings.
+        404 => unknown_model(),
+        408 | 409 | 425 | 500.. => ProviderError::Unavailable { reason: format!("it answers with status {status}") },
+        // Groq's answer to a prompt above the limit.
+        413 => ProviderError::ContextTooLong,
+        429 => ProviderError::RateLimited { retry_after },
+        300..=399 => unavailable("it redirects, which is not followed: base_url must be the final one"),
+        _ => ProviderError::Rejected { status: Some(status) },
+    }
+}
+
+fn unknown_model() -> ProviderError {
+    unavailable("it knows no such model or path (check model and base_url)")
+}
+
+pub(super) fn unavailable(reason: &str) -> ProviderError {
+    ProviderError::Unavailable { reason: reason.to_owned() }
+}
+
+/// How long a response asks to wait: seconds, or a date.
+pub(super) fn retry_after(headers: &HeaderMap, now: OffsetDateTime) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let wait = match text.parse::<f64>() {
+        Ok(seconds) => Duration::try_from_secs_f64(seconds).ok()?,
+        Err(_) => {
+            let until = OffsetDateTime::parse(text, &Rfc2822).ok()?;
+            Duration::try_from(until - now).unwrap_or_default()
+        }
+    };
+    Some(wait.min(MAX_RETRY_AFTER))
+}
+
+/// What the caller is told of a request that got no response. In words of ours: the library's hold the URL.
+pub(super) fn of_transport(error: &reqwest::Error, connect_timeout: Duration) -> ProviderError {
+    if error.is_connect() && error.is_timeout() {
+        return ProviderError::Timeout { phase: Phase::Connect, limit: connect_timeout };
+    }
+    if error.is_dns() {
+        return unavailable("its host name can't be resolved");
+    }
+    for cause in std::iter::successors(error.source(), |cause: &&(dyn Error + 'static)| (*cause).source()) {
+        if let Some(tls) = find_tls(cause) {
+            return unavailable(match tls {
+                rustls::Error::InvalidCertificate(_) => "its certificate is not trusted",
+                _ => "no secure connection can be made",
+            });
+        }
+        if let Some(io) = cause.downcast_ref::<io::Error>()
+            && io.kind() == io::ErrorKind::ConnectionRefused
+        {
+            return unavailable("it refuses connections");
+        }
+    }
+    if error.is_connect() {
+        return unavailable("no connection can be made");
+    }
+    unavailable("the connection broke off before it answered")
+}
+
+/// An `io::Error` hides its inner error from `source`, and the connector wraps one in another.
+fn find_tls<'e>(cause: &'e (dyn Error + 'static)) -> Option<&'e rustls::Error> {
+    let inner = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    cause.downcast_ref().or_else(|| find_tls(inner?))
+}
+
+#[cfg(test)]
+mod tests {
+    use reqwest::header::HeaderValue;
+    use time::macros::datetime;
+
+    use super::*;
+
+    fn told(status: u16, body: &str) -> String {
+        format!("{:?}", Complaint::of_body(body.as_bytes()).of_status(status, None))
+    }
+
+    #[test]
+    fn each_status_says_what_the_caller_does() {
+        let rows = [
+            (400, "Rejected { status: Some(400) }"),
+            (401, "Unauthorized"),
+            (402, "no credit"),
+            (403, "Unauthorized"),
+            (404, "no such model or path"),
+            (408, "Unavailable"),
+            (409, "Unavailable"),
+            (413, "ContextTooLong"),
+            (422, "Rejected { status: Some(422) }"),
+            (429, "RateLimited"),
+            (500, "Unavailable"),
+            (503, "Unavailable"),
+            (529, "Unavailable"),
+            (307, "redirects"),
+        ];
+        for (status, expected) in rows {
+            for body in ["", "<html>", "null", "[]", r#"{"error":{"message":"secret words"}}"#] {
+                let told = told(status, body);
+                assert!(told.contains(expected) && !told.contains("secret"), "{status} {body}: {told}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_code_says_more_than_the_status() {
+        let rows = [
+            (r#"{"error":{"code":"context_length_exceeded","type":"invalid_request_error"}}"#, "ContextTooLong"),
+            (r#"{"error":{"code":400,"type":"exceed_context_size_error"}}"#, "ContextTooLong"),
+            (
+                r#"{"object":"error","message":"This model's maximum context length is 4096","code":400}"#,
+                "ContextTooLong",
+            ),
+            (r#"{"error":"This model's maximum context length is 4096"}"#, "ContextTooLong"),
+            (r#"{"error":{"code":"insufficient_quota"}}"#, "RateLimited"),
+            (r#"{"error":{"code":"model_not_found"}}"#, "no such model"),
+            (r#"{"error":{"code":"invalid_api_key"}}"#, "Unauthorized"),
+            (r#"{"error":{"code":"something_new"}}"#, "Rejected"),
+        ];
+        for (body, expected) in rows {
+            assert!(told(400, body).contains(expected), "{body}: {}", told(400, body));
+        }
+    }
+
+    #[test]
+    fn a_wait_is_read_as_seconds_or_as_a_date_and_capped() {
+        let now = datetime!(2026-01-02 03:04:05 UTC);
+        let rows = [
+            ("7", Some(7_000)),
+            ("0.5", Some(500)),
+            ("86400", Some(60_000)),
+            ("Fri, 02 Jan 2026 03:04:15 GMT", Some(10_000)),
+            ("Fri, 02 Jan 2026 03:04:00 GMT", Some(0)),
+            ("Sun, 02 Jan 2028 03:04:00 GMT", Some(60_000)),
+            ("-3", None),
+            ("NaN", None),
+            ("soon", None),
+            ("", None),
+        ];
+        for (text, millis) in rows {
+            let headers = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static(text))]);
+            assert_eq!(retry_after(&headers, now), millis.map(Duration::from_millis), "{text}");
+        }
+        assert_eq!(retry_after(&HeaderMap::new(), now), None);
+    }
+}

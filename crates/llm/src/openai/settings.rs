@@ -1,0 +1,123 @@
+use std::time::Duration;
+
+use hitesh_domain::{ProviderId, StepFormat};
+use secrecy::SecretString;
+
+use super::known::{self, MaxTokensField};
+use crate::Sampling;
+
+/// How an OpenAI-compatible server is reached and asked. It has no `Debug`: before it is checked, the base URL may
+/// hold a password.
+#[derive(Clone)]
+pub struct OpenAiSettings {
+    /// The provider's configured name.
+    pub id: ProviderId,
+    /// Up to and with the version, e.g. `https://api.openai.com/v1`. `http` or `https`, without user, query or
+    /// fragment.
+    pub base_url: String,
+    /// Sent to `base_url` only. Without one no `Authorization` header is sent. The environment is never read.
+    pub api_key: Option<SecretString>,
+    /// The model's exact name at that server.
+    pub model: String,
+    /// How the steps are marked; `None`: strict JSON schema at api.openai.com, tags anywhere else.
+    pub step_format: Option<StepFormat>,
+    /// Sampling parameters.
+    pub sampling: Sampling,
+    /// Under which name the longest answer is sent; `None`: `max_completion_tokens` at api.openai.com,
+    /// `max_tokens` anywhere else.
+    pub max_tokens_field: Option<MaxTokensField>,
+    /// How long opening a connection may take, TLS included.
+    pub connect_timeout: Duration,
+}
+
+impl OpenAiSettings {
+    /// The settings of a server without a key: 3 s to connect, temperature 0.7 and at most 1,200 tokens (a
+    /// reasoning model of OpenAI: no temperature, and 8,000 tokens, for its reasoning counts).
+    pub fn new(id: ProviderId, base_url: impl Into<String>, model: impl Into<String>) -> Self {
+        let model = model.into();
+        Self {
+            id,
+            base_url: base_url.into(),
+            api_key: None,
+            step_format: None,
+            sampling: known::default_sampling(&model),
+            model,
+            max_tokens_field: None,
+            connect_timeout: Duration::from_secs(3),
+        }
+    }
+}
+
+/// What is wrong with an [`OpenAiSettings`]. Never holds the URL or the key: either may be a secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OpenAiSettingsError {
+    /// Not a URL of a form that can be asked.
+    #[error("base_url {0}")]
+    BaseUrl(&'static str),
+    /// Not a key that a header can carry.
+    #[error("api_key {0}")]
+    ApiKey(&'static str),
+    /// There is no model's name.
+    #[error("model is empty")]
+    Model,
+    /// A number that no server takes.
+    #[error("{0}")]
+    Sampling(&'static str),
+    /// The system's certificates can't be loaded, and without them no `https` server can be trusted.
+    #[error("no certificates to trust: install the system's (package ca-certificates): {0}")]
+    Certificates(String),
+    /// The HTTP client can't be made.
+    #[error("the HTTP client can't be made: {0}")]
+    Client(String),
+}
+
+pub(super) fn check_sampling(sampling: &Sampling) -> Result<(), OpenAiSettingsError> {
+    let Sampling { temperature, top_p, max_tokens } = sampling;
+    if temperature.is_some_and(|value| !(0.0..=2.0).contains(&value)) {
+        return Err(OpenAiSettingsError::Sampling("temperature is not between 0 and 2"));
+    }
+    if top_p.is_some_and(|value| !(0.0..=1.0).contains(&value)) {
+        return Err(OpenAiSettingsError::Sampling("top_p is not between 0 and 1"));
+    }
+    if *max_tokens == Some(0) {
+        return Err(OpenAiSettingsError::Sampling("max_tokens is 0"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::openai::OpenAiProvider;
+
+    fn settings() -> OpenAiSettings {
+        OpenAiSettings::new(ProviderId::try_from("test").unwrap(), "http://host/s3cret/v1", "gpt-4o-mini")
+    }
+
+    type Spoil = fn(&mut OpenAiSettings);
+
+    #[test]
+    fn what_no_server_takes_is_refused_when_it_is_made() {
+        let rows: [(Spoil, &str); 6] = [
+            (|settings| settings.base_url = "host/v1".into(), "base_url is not a URL"),
+            (|settings| settings.api_key = Some("a\0b".into()), "api_key has characters that no header can carry"),
+            (|settings| settings.model = " ".into(), "model is empty"),
+            (|settings| settings.sampling.temperature = Some(f32::NAN), "temperature is not between 0 and 2"),
+            (|settings| settings.sampling.top_p = Some(1.1), "top_p is not between 0 and 1"),
+            (|settings| settings.sampling.max_tokens = Some(0), "max_tokens is 0"),
+        ];
+        for (spoil, expected) in rows {
+            let mut settings = settings();
+            spoil(&mut settings);
+            assert_eq!(OpenAiProvider::new(settings).unwrap_err().to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn neither_key_nor_path_is_in_the_debug_form() {
+        let mut settings = settings();
+        settings.api_key = Some("s3cret".into());
+        let debug = format!("{:?}", OpenAiProvider::new(settings).unwrap());
+        assert!(debug.contains("host") && !debug.contains("s3cret"), "{debug}");
+    }
+}

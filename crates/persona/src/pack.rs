@@ -1,0 +1,406 @@
+//! The form of a pack: which files there are and what stands in them. Nothing here knows what a pack is used for.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use hitesh_domain::PersonaId;
+use serde::{Deserialize, de::DeserializeOwned};
+
+use crate::{Mistake, PersonaError};
+
+const PERSONA: &str = "persona.toml";
+const EXAMPLES: &str = "examples.toml";
+const NOTES: &str = "notes/";
+const FENCE: &str = "+++";
+
+/// A whole pack, read and checked.
+#[derive(Debug)]
+pub(crate) struct Pack {
+    pub(crate) about: About,
+    pub(crate) examples: Vec<Example>,
+    /// Sorted by id.
+    pub(crate) notes: Vec<Note>,
+    pub(crate) content_hash: [u8; 32],
+}
+
+/// `persona.toml`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct About {
+    pub(crate) id: PersonaId,
+    pub(crate) name: String,
+    pub(crate) description: String,
+    pub(crate) languages: Vec<String>,
+    pub(crate) topics: Vec<String>,
+    pub(crate) sample_questions: Vec<String>,
+    pub(crate) disclosure: String,
+    pub(crate) identity: String,
+    pub(crate) voice: Vec<String>,
+    pub(crate) rules: Vec<String>,
+    pub(crate) phrases: Vec<String>,
+}
+
+/// One entry of `examples.toml`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Example {
+    pub(crate) question: String,
+    pub(crate) analyze: String,
+    pub(crate) think: String,
+    pub(crate) output: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExamplesFile {
+    examples: Vec<Example>,
+}
+
+/// One file of `notes/`; its id is the file's name.
+#[derive(Debug)]
+pub(crate) struct Note {
+    pub(crate) id: String,
+    pub(crate) title: String,
+    pub(crate) keywords: Vec<String>,
+    /// The note in one breath, for small models.
+    pub(crate) gist: String,
+    pub(crate) body: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FrontMatter {
+    title: String,
+    keywords: Vec<String>,
+    gist: String,
+}
+
+impl Pack {
+    /// Reads the pack out of a folder; touches nothing but the files that a pack may have.
+    pub(crate) fn from_dir(folder: &Path) -> Result<Self, PersonaError> {
+        let mut reader = Reader::default();
+        reader.read_folder(folder, "");
+        reader.read_folder(&folder.join(NOTES), NOTES);
+        reader.into_pack()
+    }
+
+    /// Makes the pack of (path relative to its folder, text).
+    pub(crate) fn from_files(files: impl IntoIterator<Item = (String, String)>) -> Result<Self, PersonaError> {
+        let mut reader = Reader::default();
+        for (path, text) in files {
+            if reader.belongs(&path) {
+                reader.files.insert(path, normalized(&text));
+            }
+        }
+        reader.into_pack()
+    }
+}
+
+/// Line ends and a byte order mark are an editor's affair: they change neither a prompt nor the content hash.
+fn normalized(text: &str) -> String {
+    text.trim_start_matches('\u{feff}').replace("\r\n", "\n")
+}
+
+#[derive(Default)]
+struct Reader {
+    files: BTreeMap<String, String>,
+    mistakes: Vec<Mistake>,
+}
+
+impl Reader {
+    fn mistake(&mut self, file: &str, line: Option<usize>, message: impl Into<String>) {
+        self.mistakes.push(Mistake { file: file.to_owned(), line, message: message.into() });
+    }
+
+    /// Whether this is a file of the pack. One that looks like a misspelt part of it is a mistake.
+    fn belongs(&mut self, path: &str) -> bool {
+        if let Some(name) = path.strip_prefix(NOTES) {
+            let hidden = name.starts_with('.');
+            let valid = name.strip_suffix(".md").is_some_and(|id| PersonaId::try_from(id).is_ok());
+            if !valid && !hidden {
+                self.mistake(path, None, "a note is called like `fast-api.md`: a-z, 0-9, - and _ only");
+            }
+            return valid;
+        }
+        if path == PERSONA || path == EXAMPLES {
+            return true;
+        }
+        let beside = path.starts_with('.') || path.starts_with("README") || path.starts_with("LICENSE");
+        if !beside {
+            self.mistake(path, None, "no such file belongs to a pack");
+        }
+        false
+    }
+
+    fn read_folder(&mut self, folder: &Path, prefix: &str) {
+        let entries = match fs::read_dir(folder) {
+            Ok(entries) => entries,
+            // A persona without notes is a persona.
+            Err(error) if !prefix.is_empty() && error.kind() == std::io::ErrorKind::NotFound => return,
+            Err(error) => return self.mistake(&folder.display().to_string(), None, error.to_string()),
+        };
+        let mut names: Vec<String> = Vec::new();
+        for entry in entries {
+            match entry {
+                Ok(entry) => names.push(entry.file_name().to_string_lossy().into_owned()),
+                Err(error) => self.mistake(&folder.display().to_string(), None, error.to_string()),
+            }
+        }
+        names.sort_unstable();
+        for name in names {
+            let path = format!("{prefix}{name}");
+            if path == NOTES.trim_end_matches('/') || !self.belongs(&path) {
+                continue;
+            }
+            match fs::read_to_string(folder.join(&name)) {
+                Ok(text) => drop(self.files.insert(path, normalized(&text))),
+                Err(error) => self.mistake(&path, None, error.to_string()),
+            }
+        }
+    }
+
+    fn into_pack(mut self) -> Result<Pack, PersonaError> {
+        let files = std::mem::take(&mut self.files);
+        let about: Option<About> = self.required(&files, PERSONA);
+        let examples: Option<ExamplesFile> = self.required(&files, EXAMPLES);
+        if let Some(about) = &about {
+            self.check_about(about);
+        }
+        if let Some(file) = &examples {
+            self.check_examples(&file.examples);
+        }
+        let mut notes: Vec<Note> = files
+            .iter()
+            .filter_map(|(path, text)| {
+                let id = path.strip_prefix(NOTES)?.strip_suffix(".md")?;
+                self.note(path, id, text)
+            })
+            .collect();
+        // Not the order of the files: `docker-vs-vm.md` comes before `docker.md`.
+        notes.sort_unstable_by(|left, right| left.id.cmp(&right.id));
+        match (about, examples) {
+            (Some(about), Some(ExamplesFile { examples })) if self.mistakes.is_empty() => {
+                Ok(Pack { about, examples, notes, content_hash: content_hash(&files) })
+            }
+            _ => Err(PersonaError::Invalid(self.mistakes)),
+        }
+    }
+
+    fn required<T: DeserializeOwned>(&mut self, files: &BTreeMap<String, String>, path: &str) -> Option<T> {
+        match files.get(path) {
+            Some(text) => self.toml(path, text, 0),
+            None => {
+                if !self.mistakes.iter().any(|mistake| mistake.file == path) {
+                    self.mistake(path, None, "the file is missing");
+                }
+                None
+            }
+        }
+    }
+
+    fn toml<T: DeserializeOwned>(&mut self, path: &str, text: &str, lines_before: usize) -> Option<T> {
+        toml::from_str(text)
+            .map_err(|error: toml::de::Error| {
+                let line = error.span().map(|span| lines_before + line_of(text, span.start));
+                self.mistake(path, line, error.message().trim());
+            })
+            .ok()
+    }
+
+    fn note(&mut self, path: &str, id: &str, text: &str) -> Option<Note> {
+        let parts = text
+            .strip_prefix(FENCE)
+            .and_then(|rest| rest.strip_prefix('\n'))
+            .and_then(|rest| rest.split_once(&format!("\n{FENCE}\n")));
+        let Some((front, body)) = parts else {
+            self.mistake(path, Some(1), "a note begins with front matter between two lines of `+++`");
+            return None;
+        };
+        let front: FrontMatter = self.toml(path, front, 1)?;
+        self.filled(path, "title", &front.title);
+        self.filled(path, "gist", &front.gist);
+        self.filled(path, "the text", body);
+        self.all_filled(path, "keywords", &front.keywords);
+        if front.keywords.is_empty() {
+            self.mistake(path, None, "`keywords` is empty: nobody would find the note");
+        }
+        Some(Note {
+            id: id.to_owned(),
+            title: front.title.trim().to_owned(),
+            keywords: front.keywords,
+            gist: front.gist.trim().to_owned(),
+            body: body.trim().to_owned(),
+        })
+    }
+
+    fn check_about(&mut self, about: &About) {
+        let texts = [
+            ("name", &about.name),
+            ("description", &about.description),
+            ("disclosure", &about.disclosure),
+            ("identity", &about.identity),
+        ];
+        for (key, text) in texts {
+            self.filled(PERSONA, key, text);
+        }
+        let lists = [
+            ("languages", &about.languages),
+            ("topics", &about.topics),
+            ("sample_questions", &about.sample_questions),
+            ("voice", &about.voice),
+            ("rules", &about.rules),
+            ("phrases", &about.phrases),
+        ];
+        for (key, list) in lists {
+            self.all_filled(PERSONA, key, list);
+        }
+    }
+
+    fn check_examples(&mut self, examples: &[Example]) {
+        if !(2..=3).contains(&examples.len()) {
+            self.mistake(EXAMPLES, None, format!("there are {} examples; 2 or 3 are wanted", examples.len()));
+        }
+        for example in examples {
+            let Example { question, analyze, think, output } = example;
+            let texts = [("question", question), ("analyze", analyze), ("think", think), ("output", output)];
+            for (key, text) in texts {
+                self.filled(EXAMPLES, key, text);
+            }
+        }
+    }
+
+    fn filled(&mut self, file: &str, key: &str, text: &str) {
+        if text.trim().is_empty() {
+            self.mistake(file, None, format!("`{key}` is empty"));
+        }
+    }
+
+    fn all_filled(&mut self, file: &str, key: &str, list: &[String]) {
+        if list.iter().any(|text| text.trim().is_empty()) {
+            self.mistake(file, None, format!("`{key}` has an empty entry"));
+        }
+    }
+}
+
+fn line_of(text: &str, offset: usize) -> usize {
+    1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count()
+}
+
+/// Versioned and length-prefixed, in the order of the paths, so that no two packs share an encoding.
+fn content_hash(files: &BTreeMap<String, String>) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    let mut field = |bytes: &[u8]| {
+        hasher.update(&(bytes.len() as u64).to_le_bytes());
+        hasher.update(bytes);
+    };
+    field(b"hitesh persona pack, version 1");
+    for (path, text) in files {
+        field(path.as_bytes());
+        field(text.as_bytes());
+    }
+    *hasher.finalize().as_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PERSONA_TOML: &str = r#"
+id = "tester"
+name = "Tester"
+description = "Tests."
+languages = ["en"]
+topics = ["tests"]
+sample_questions = ["Why?"]
+disclosure = "An AI."
+identity = "You test."
+voice = ["dry"]
+rules = ["Test."]
+phrases = []
+"#;
+    const EXAMPLES_TOML: &str = r#"
+[[examples]]
+question = "a?"
+analyze = "a"
+think = "b"
+output = "c"
+[[examples]]
+question = "b?"
+analyze = "a"
+think = "b"
+output = "c"
+"#;
+    const NOTE: &str = "+++\ntitle = \"Git\"\nkeywords = [\"git\"]\ngist = \"Save points.\"\n+++\nCommit often.\n";
+
+    fn files(changes: &[(&str, &str)]) -> Vec<(String, String)> {
+        let mut files: BTreeMap<&str, &str> =
+            [("persona.toml", PERSONA_TOML), ("examples.toml", EXAMPLES_TOML), ("notes/git.md", NOTE)].into();
+        files.extend(changes.iter().copied());
+        files.into_iter().map(|(path, text)| (path.to_owned(), text.to_owned())).collect()
+    }
+
+    fn mistakes(changes: &[(&str, &str)]) -> Vec<String> {
+        match Pack::from_files(files(changes)) {
+            Err(PersonaError::Invalid(mistakes)) => mistakes.iter().map(ToString::to_string).collect(),
+            other => panic!("no mistakes: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_good_pack_loads() {
+        let pack = Pack::from_files(files(&[("README.md", "about"), ("notes/.hidden", "")])).unwrap();
+        assert_eq!(pack.notes.len(), 1);
+        assert_eq!(pack.notes[0].body, "Commit often.");
+    }
+
+    #[test]
+    fn every_file_with_a_mistake_is_named_with_its_line() {
+        let found = mistakes(&[
+            ("persona.toml", &PERSONA_TOML.replace("name =", "nickname =")),
+            ("examples.toml", "examples = 3"),
+            ("notes/git.md", &NOTE.replace("gist", "jist")),
+            ("notes/Fast API.md", NOTE),
+            ("notes/none.md", "no front matter"),
+            ("example.toml", ""),
+        ]);
+        let begins = |start: &str| found.iter().any(|mistake| mistake.starts_with(start));
+        assert!(begins("persona.toml:3: unknown field `nickname`"), "{found:#?}");
+        assert!(begins("examples.toml:1: "), "{found:#?}");
+        assert!(begins("notes/git.md:4: unknown field `jist`"), "{found:#?}");
+        assert!(begins("notes/Fast API.md: "), "{found:#?}");
+        assert!(begins("notes/none.md:1: "), "{found:#?}");
+        assert!(begins("example.toml: "), "{found:#?}");
+        assert_eq!(found.len(), 6);
+    }
+
+    #[test]
+    fn empty_texts_and_missing_files_are_mistakes() {
+        let found = mistakes(&[("persona.toml", &PERSONA_TOML.replace("You test.", " "))]);
+        assert_eq!(found, ["persona.toml: `identity` is empty"]);
+        let lone = Pack::from_files([("persona.toml".to_owned(), PERSONA_TOML.to_owned())]).unwrap_err();
+        assert!(lone.to_string().contains("examples.toml: the file is missing"));
+    }
+
+    #[test]
+    fn an_invalid_id_is_a_mistake() {
+        assert!(
+            mistakes(&[("persona.toml", &PERSONA_TOML.replace("tester", "No Id"))])[0].starts_with("persona.toml:2:")
+        );
+    }
+
+    #[test]
+    fn the_hash_follows_the_content_and_nothing_else() {
+        let hash = |changes: &[(&str, &str)]| Pack::from_files(files(changes)).unwrap().content_hash;
+        let plain = hash(&[]);
+        assert_eq!(plain, hash(&[("notes/git.md", &NOTE.replace('\n', "\r\n")), ("README.md", "x")]));
+        assert_ne!(plain, hash(&[("notes/git.md", &NOTE.replace("often", "seldom"))]));
+        assert_ne!(plain, hash(&[("notes/hub.md", NOTE)]));
+        let mut reversed = files(&[]);
+        reversed.reverse();
+        assert_eq!(plain, Pack::from_files(reversed).unwrap().content_hash);
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_said() {
+        assert!(Pack::from_dir(Path::new("/no/such/pack")).unwrap_err().to_string().contains("/no/such/pack"));
+    }
+}

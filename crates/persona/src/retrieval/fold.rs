@@ -1,0 +1,119 @@
+//! Words as their sounds, so that the many spellings of Hinglish meet.
+
+/// Spellings that sound alike; the first that fits is taken. Longer ones come first.
+const SOUNDS: &[(&str, &str)] = &[
+    ("tion", "sn"),
+    ("chh", "c"),
+    ("aay", "e"),
+    ("aai", "e"),
+    ("eau", "o"),
+    ("ck", "k"),
+    ("ph", "f"),
+    ("gh", "g"),
+    ("kh", "k"),
+    ("bh", "b"),
+    ("dh", "d"),
+    ("th", "t"),
+    ("jh", "j"),
+    ("sh", "s"),
+    ("ch", "c"),
+    ("ee", "i"),
+    ("ea", "i"),
+    ("ii", "i"),
+    ("oo", "u"),
+    ("uu", "u"),
+    ("aa", "a"),
+    ("ai", "e"),
+    ("ay", "e"),
+    ("ei", "e"),
+    ("ey", "e"),
+    ("au", "o"),
+    ("ou", "o"),
+    ("ow", "o"),
+    ("oa", "o"),
+    ("c", "k"),
+    ("q", "k"),
+    ("x", "ks"),
+    ("w", "v"),
+    ("z", "j"),
+    ("y", "i"),
+];
+
+/// Endings that change a word's role and not its subject.
+const ENDINGS: &[&str] = &["ment", "ing", "ed", "s"];
+
+/// The key that all spellings of a lower-case word share. Names of two letters are too short to be folded.
+pub(super) fn fold(word: &str) -> String {
+    if word.len() <= 2 {
+        return word.to_owned();
+    }
+    let mut rest = stem(word);
+    let mut key = String::with_capacity(rest.len());
+    while let Some(first) = rest.chars().next() {
+        let sound = SOUNDS.iter().find(|(spelling, _)| rest.starts_with(spelling));
+        let length = match sound {
+            Some((spelling, sound)) => {
+                sound.chars().for_each(|c| push(&mut key, c));
+                spelling.len()
+            }
+            None => {
+                push(&mut key, first);
+                first.len_utf8()
+            }
+        };
+        rest = rest.get(length..).unwrap_or_default();
+    }
+    key
+}
+
+/// Doubled letters sound once.
+fn push(key: &mut String, c: char) {
+    if !key.ends_with(c) || c.is_ascii_digit() {
+        key.push(c);
+    }
+}
+
+fn stem(word: &str) -> &str {
+    let stem = ENDINGS.iter().find_map(|ending| word.strip_suffix(ending).filter(|stem| stem.len() >= 4));
+    match stem {
+        Some(stem) if !(word.ends_with("ss") && stem.len() + 1 == word.len()) => stem,
+        _ => word,
+    }
+}
+
+/// The consonants of a key: what is left when every vowel is misheard.
+pub(super) fn skeleton(key: &str) -> String {
+    key.chars().filter(|c| !matches!(c, 'a' | 'e' | 'i' | 'o' | 'u')).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spellings_of_a_word_share_a_key() {
+        let words: &[&[&str]] = &[
+            &["kaise", "kese", "kaisay", "kaisey"],
+            &["seekhna", "sikhna", "siikhna"],
+            &["zaroori", "zaruri", "jaruri", "jaroori"],
+            &["phir", "fir"],
+            &["wala", "vala"],
+            &["deployment", "deploy", "deploying", "deployed"],
+            &["container", "containers", "kontainer"],
+            &["padhai", "padhaai", "padai"],
+            &["success", "sucess"],
+        ];
+        for spellings in words {
+            let keys: Vec<_> = spellings.iter().map(|word| fold(word)).collect();
+            assert!(keys.windows(2).all(|pair| pair[0] == pair[1]), "{keys:?}");
+        }
+    }
+
+    #[test]
+    fn names_that_differ_keep_apart() {
+        for (left, right) in [("react", "redis"), ("rag", "rust"), ("docker", "django"), ("ai", "ei"), ("node", "note")]
+        {
+            assert_ne!(fold(left), fold(right));
+        }
+    }
+}

@@ -1,0 +1,81 @@
+use std::{collections::HashSet, sync::LazyLock};
+
+use unicode_normalization::UnicodeNormalization;
+
+use super::{devanagari, fold::fold};
+
+/// A word that says what a text is about.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Word {
+    /// The word as its sounds: spelling variants share it.
+    pub(super) key: String,
+    /// Whether the word came in Devanagari, whose spelling of English words follows their sound only.
+    pub(super) devanagari: bool,
+}
+
+/// Words that every question may hold, in spellings that people type, as they are and folded.
+static STOP_WORDS: LazyLock<HashSet<String>> = LazyLock::new(|| {
+    let words = || include_str!("stopwords.txt").split_whitespace();
+    // A short key is too many words at once: "out" and "auth" sound alike.
+    let folded = words().map(fold).filter(|key| key.len() > 3);
+    words().map(str::to_owned).chain(folded).collect()
+});
+
+/// Words that point at what was said before, folded.
+static POINTERS: LazyLock<HashSet<String>> = LazyLock::new(|| {
+    let words = "iska iski iske isko isme ismein isse uska uski uske usko usme usmein usse inka inke unka unke yeh ye \
+                 woh it its this that these those them they इसका उसका इसमें उसमें यह वह";
+    words.split_whitespace().map(|word| fold(&devanagari::romanized(word))).collect()
+});
+
+/// What a text says.
+#[derive(Debug, Default)]
+pub(super) struct Words {
+    /// Its words but for stop words, in order.
+    pub(super) content: Vec<Word>,
+    /// Pairs of words that stand side by side, written as one: "fast api" is also "fastapi".
+    pub(super) joined: Vec<String>,
+    /// Whether it points at what was said before.
+    pub(super) points_back: bool,
+}
+
+impl Words {
+    pub(super) fn of(text: &str) -> Self {
+        let mut words = Self::default();
+        let mut before: Option<String> = None;
+        for token in tokens(text) {
+            let devanagari = devanagari::is_in(&token);
+            let roman = if devanagari { devanagari::romanized(&token) } else { token };
+            let key = fold(&roman);
+            words.points_back |= POINTERS.contains(&key);
+            if let Some(before) = &before {
+                words.joined.push(fold(&format!("{before}{roman}")));
+            }
+            if !key.is_empty() && !STOP_WORDS.contains(&key) && !STOP_WORDS.contains(&roman) {
+                words.content.push(Word { key, devanagari });
+            }
+            before = Some(roman);
+        }
+        words
+    }
+}
+
+/// Lower-case words of letters and digits. `c++`, `c#` and `.net` keep their signs, in letters; a trailing `js` is a
+/// word of its own, so that "nodejs", "node.js" and "node js" are the same.
+fn tokens(text: &str) -> Vec<String> {
+    let text: String = text.nfkc().flat_map(char::to_lowercase).collect();
+    let text = text.replace("c++", " cplusplus ").replace("c#", " csharp ").replace(".net", " dotnet ");
+    let mut tokens = Vec::new();
+    for token in text.split(|c: char| !is_part_of_word(c)).filter(|token| !token.is_empty()) {
+        match token.strip_suffix("js").filter(|stem| stem.len() > 2) {
+            Some(stem) => tokens.extend([stem.to_owned(), "js".to_owned()]),
+            None => tokens.push(token.to_owned()),
+        }
+    }
+    tokens
+}
+
+/// The vowel signs and the virama of Devanagari are marks, not letters.
+fn is_part_of_word(c: char) -> bool {
+    c.is_alphanumeric() || devanagari::is_letter_or_sign(c)
+}

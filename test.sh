@@ -1,0 +1,136 @@
+#!/usr/bin/env bash
+# Sets up what the tests need and runs them; stops at the first part that fails. Safe to run again.
+#
+#   ./test.sh             everything
+#   ./test.sh core        format, lints and unit tests, without the local model: the one to run while working
+#   ./test.sh lint        format, lints, licences
+#   ./test.sh docs        rustdoc without warnings, and its examples
+#   ./test.sh api         the real binary over HTTP, without the local model
+#   ./test.sh local       the local model, on a small one (98 MB, fetched once)
+#
+# Several parts can be named.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+nextest_version=0.9.148
+nextest_sha256=76d7faec7ba7e1f15f888268761bb1449309b1eb801ec5cbe9c04a5685f42968
+deny_version=0.20.2
+deny_sha256=ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee
+test_model=smollm2-135m-instruct
+
+cache="${XDG_CACHE_HOME:-$HOME/.cache}/hitesh-ai"
+
+step() { printf '\n==> %s\n' "$*"; }
+
+# tool NAME VERSION SHA256: makes cargo-NAME available. A built one comes out of a Python wheel, whose digest is
+# checked; where there is none for this machine it is compiled, which takes minutes.
+tool() {
+    local name=cargo-$1 version=$2 sha256=$3
+    local root="$cache/tools/$name-$version"
+    export PATH="$root/bin:$PATH"
+    [[ -x "$root/bin/$name" ]] && return
+    step "installing $name $version"
+    mkdir -p "$root/bin"
+    if [[ $(uname -sm) == "Linux x86_64" ]] && fetch_wheel "$name" "$version" "$sha256" "$root"; then
+        return
+    fi
+    cargo install --locked --version "$version" --root "$root" "$name"
+}
+
+fetch_wheel() {
+    local name=$1 version=$2 sha256=$3 root=$4 work wheel
+    work=$(mktemp -d "$cache/tools/wheel.XXXXXX")
+    if python3 -m pip download --quiet --no-deps --dest "$work" "astral-dev-toolchain-$name==$version"; then
+        wheel=$(echo "$work"/*.whl)
+        if echo "$sha256  $wheel" | sha256sum --check --quiet; then
+            python3 -m zipfile -e "$wheel" "$work/wheel"
+            install -m 755 "$work"/wheel/*.data/scripts/"$name" "$root/bin/$name"
+        fi
+    fi
+    rm -rf "$work"
+    [[ -x "$root/bin/$name" ]]
+}
+
+format() {
+    step "format"
+    cargo fmt --all --check
+}
+
+lint() {
+    format
+    step "lints"
+    cargo clippy --locked --workspace --all-targets -- -D warnings
+    cargo clippy --locked --workspace --all-targets --no-default-features -- -D warnings
+    step "licences, bans, sources"
+    tool deny "$deny_version" "$deny_sha256"
+    cargo deny --locked check licenses bans sources
+}
+
+docs() {
+    step "documentation"
+    RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
+    cargo test --locked --workspace --doc
+}
+
+core() {
+    format
+    step "lints, without the local model"
+    cargo clippy --locked --workspace --all-targets --no-default-features -- -D warnings
+    step "unit tests, without the local model"
+    tool nextest "$nextest_version" "$nextest_sha256"
+    cargo nextest run --locked --workspace --exclude hitesh-tests-api --no-default-features
+}
+
+api() {
+    step "the binary over HTTP, without the local model"
+    tool nextest "$nextest_version" "$nextest_sha256"
+    cargo build --locked --package hitesh-server --no-default-features
+    cargo nextest run --locked --package hitesh-tests-api
+}
+
+# The tests of the local model find it by this variable, and fail without it.
+pull_test_model() {
+    step "the small model for tests"
+    cargo build --locked --package hitesh-server
+    TEST_MODEL_FILE=$("${CARGO_TARGET_DIR:-target}/debug/hitesh-ai" model pull "$test_model")
+    export TEST_MODEL_FILE
+}
+
+local_model() {
+    pull_test_model
+    step "the local model"
+    tool nextest "$nextest_version" "$nextest_sha256"
+    cargo nextest run --locked --workspace -E 'package(hitesh-llm) | test(/local/)'
+}
+
+everything() {
+    lint
+    docs
+    pull_test_model
+    step "all tests"
+    tool nextest "$nextest_version" "$nextest_sha256"
+    cargo nextest run --locked --workspace
+}
+
+mkdir -p "$cache/tools"
+parts=("$@")
+[[ ${#parts[@]} -gt 0 ]] || parts=(everything)
+for part in "${parts[@]}"; do
+    case "$part" in
+        core | lint | docs | api | everything) ;;
+        local) ;;
+        *)
+            sed -n '2,/^set/{/^#/p}' "${BASH_SOURCE[0]}" >&2
+            exit 2
+            ;;
+    esac
+done
+
+step "what the build needs"
+./build.sh --setup
+for part in "${parts[@]}"; do
+    case "$part" in
+        local) local_model ;;
+        *) "$part" ;;
+    esac
+done

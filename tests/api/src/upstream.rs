@@ -1,0 +1,261 @@
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
+
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    task::{AbortHandle, JoinSet},
+};
+
+use crate::{
+    Answer, Format, Script,
+    reply::{Part, ScriptEnd},
+};
+
+/// An OpenAI-compatible server that does what the test says, and remembers what it was asked.
+pub struct Upstream {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    accepting: AbortHandle,
+}
+
+/// A request for a completion, as it came.
+#[derive(Debug, Clone)]
+pub struct Recorded {
+    /// Its number, from 0, in the order of arrival.
+    pub number: usize,
+    /// `POST /v1/chat/completions HTTP/1.1`.
+    pub request_line: String,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The JSON body.
+    pub body: Value,
+}
+
+struct Shared {
+    script: Box<dyn Fn(&Recorded) -> Script + Send + Sync>,
+    requests: Mutex<Vec<Recorded>>,
+    asked: watch::Sender<usize>,
+    abandoned: watch::Sender<usize>,
+}
+
+impl Recorded {
+    /// The header of this name, in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The prompt's messages as (role, content).
+    pub fn messages(&self) -> Vec<(String, String)> {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let messages = self.body["messages"].as_array().cloned().unwrap_or_default();
+        messages.iter().map(|message| (text(&message["role"]), text(&message["content"]))).collect()
+    }
+
+    /// The whole prompt as one text.
+    pub fn prompt(&self) -> String {
+        self.messages().into_iter().map(|(_, content)| content).collect::<Vec<_>>().join("\n")
+    }
+
+    /// The last message: the question, with its notes.
+    pub fn question(&self) -> String {
+        self.messages().pop().map(|(_, content)| content).unwrap_or_default()
+    }
+
+    /// How this request asks for the steps to be marked.
+    pub fn format(&self) -> Format {
+        match self.body["response_format"]["type"].as_str() {
+            Some("json_schema" | "json_object") => Format::Json,
+            _ => Format::Tagged,
+        }
+    }
+}
+
+impl Upstream {
+    /// Starts one on a port of its own; `script` says what to reply to each request.
+    pub async fn start(script: impl Fn(&Recorded) -> Script + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+        let address = listener.local_addr().expect("it is bound");
+        let shared = Arc::new(Shared {
+            script: Box::new(script),
+            requests: Mutex::default(),
+            asked: watch::Sender::new(0),
+            abandoned: watch::Sender::new(0),
+        });
+        let accepting = tokio::spawn(accept(listener, Arc::clone(&shared))).abort_handle();
+        Self { address, shared, accepting }
+    }
+
+    /// One that gives the same answer to all, in the format that each asks for.
+    pub async fn answering(answer: Answer) -> Self {
+        Self::start(move |request| Script::answer(&answer, request.format())).await
+    }
+
+    /// One that answers with [`Answer::about`] a mark made of the request's number.
+    pub async fn numbered() -> Self {
+        Self::start(|request| Script::answer(&Answer::about(&format!("A{}", request.number)), request.format())).await
+    }
+
+    /// One that does always the same.
+    pub async fn playing(script: Script) -> Self {
+        Self::start(move |_| script.clone()).await
+    }
+
+    /// What the server is given as `OPENAI_BASE_URL`.
+    pub fn base_url(&self) -> String {
+        format!("http://{}/v1", self.address)
+    }
+
+    /// Everything that it was asked to complete.
+    pub fn requests(&self) -> Vec<Recorded> {
+        self.shared.requests.lock().unwrap().clone()
+    }
+
+    /// How often it was asked to complete.
+    pub fn count(&self) -> usize {
+        *self.shared.asked.borrow()
+    }
+
+    /// Resolves when it has been asked `count` times.
+    pub async fn asked(&self, count: usize) {
+        let mut asked = self.shared.asked.subscribe();
+        crate::within("a request to the upstream", asked.wait_for(|n| *n >= count)).await.expect("it lives");
+    }
+
+    /// Resolves when the other side has closed the connection of `count` unfinished replies.
+    pub async fn abandoned(&self, count: usize) {
+        let mut abandoned = self.shared.abandoned.subscribe();
+        let what = "the server to close its connection to the upstream";
+        crate::within(what, abandoned.wait_for(|n| *n >= count)).await.expect("it lives");
+    }
+}
+
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+    // Dropped with this task, and its connections with it.
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            Ok((socket, _)) = listener.accept() => {
+                let shared = Arc::clone(&shared);
+                connections.spawn(async move {
+                    // A connection that the other side closes is no fault of the upstream's.
+                    let _ = serve(socket, &shared).await;
+                });
+            }
+            Some(ended) = connections.join_next() => {
+                if let Err(error) = ended && error.is_panic() {
+                    std::panic::resume_unwind(error.into_panic());
+                }
+            }
+        }
+    }
+}
+
+/// Serves one request; every reply closes its connection.
+async fn serve(mut socket: TcpStream, shared: &Shared) -> std::io::Result<()> {
+    socket.set_nodelay(true)?;
+    let Some((request_line, headers, body)) = read_request(&mut socket).await? else { return Ok(()) };
+    if !request_line.starts_with("POST ") || !request_line.contains("/chat/completions") {
+        let models = json!({"object": "list", "data": [{"id": "gpt-4o-mini", "object": "model"}]});
+        return play(&mut socket, &Script::plain(200, "application/json", models.to_string())).await.map(|_| ());
+    }
+    let recorded = {
+        let mut requests = shared.requests.lock().unwrap();
+        let body = serde_json::from_slice(&body).expect("the server sends JSON");
+        let recorded = Recorded { number: requests.len(), request_line, headers, body };
+        requests.push(recorded.clone());
+        recorded
+    };
+    shared.asked.send_modify(|count| *count += 1);
+    let script = (shared.script)(&recorded);
+    let abandoned = {
+        let (mut reading, mut writing) = socket.split();
+        let mut rest = [0; 1];
+        tokio::select! {
+            biased;
+            played = play(&mut writing, &script) => played.is_err(),
+            _ = reading.read(&mut rest) => true,
+        }
+    };
+    if abandoned {
+        shared.abandoned.send_modify(|count| *count += 1);
+    }
+    Ok(())
+}
+
+type Request = (String, Vec<(String, String)>, Vec<u8>);
+
+async fn read_request(socket: &mut TcpStream) -> std::io::Result<Option<Request>> {
+    let mut buffer = Vec::new();
+    let head_end = loop {
+        if let Some(at) = buffer.windows(4).position(|window| window == b"\r\n\r\n") {
+            break at;
+        }
+        if socket.read_buf(&mut buffer).await? == 0 {
+            return Ok(None);
+        }
+    };
+    let head = String::from_utf8_lossy(&buffer[..head_end]).into_owned();
+    let mut lines = head.split("\r\n");
+    let request_line = lines.next().unwrap_or_default().to_owned();
+    let headers: Vec<_> = lines
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+        .collect();
+    let header = |name: &str| headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str());
+    assert!(header("transfer-encoding").is_none(), "the upstream reads bodies with a content-length only");
+    let length: usize = header("content-length").and_then(|value| value.parse().ok()).unwrap_or(0);
+    let mut body = buffer.split_off(head_end + 4);
+    while body.len() < length {
+        if socket.read_buf(&mut body).await? == 0 {
+            return Ok(None);
+        }
+    }
+    Ok(Some((request_line, headers, body)))
+}
+
+async fn play(socket: &mut (impl AsyncWriteExt + Unpin), script: &Script) -> std::io::Result<()> {
+    if script.end == ScriptEnd::NoHead {
+        return Ok(());
+    }
+    let mut parts = script.parts.iter().peekable();
+    if let Some(Part::Gate(gate)) = parts.peek() {
+        gate.pass().await;
+        parts.next();
+    }
+    let mut head =
+        format!("HTTP/1.1 {} Scripted\r\ntransfer-encoding: chunked\r\nconnection: close\r\n", script.status);
+    for (name, value) in &script.headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    head.push_str("\r\n");
+    socket.write_all(head.as_bytes()).await?;
+    for part in parts {
+        match part {
+            Part::Gate(gate) => gate.pass().await,
+            Part::Bytes(bytes) if bytes.is_empty() => {}
+            Part::Bytes(bytes) => {
+                let mut chunk = format!("{:x}\r\n", bytes.len()).into_bytes();
+                chunk.extend_from_slice(bytes);
+                chunk.extend_from_slice(b"\r\n");
+                socket.write_all(&chunk).await?;
+                socket.flush().await?;
+            }
+        }
+    }
+    match script.end {
+        ScriptEnd::Orderly => socket.write_all(b"0\r\n\r\n").await,
+        ScriptEnd::Stalled => std::future::pending().await,
+        ScriptEnd::Abrupt | ScriptEnd::NoHead => Ok(()),
+    }
+}
