@@ -1,4 +1,11 @@
 //! SIGKILL at random moments under load: whatever was acknowledged is there afterwards, once and whole.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking, in their helper functions too"
+)]
 #![cfg(unix)]
 
 use std::{

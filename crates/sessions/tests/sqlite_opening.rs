@@ -1,4 +1,11 @@
 //! What a session file has to be, and what the start says when it is not.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking, in their helper functions too"
+)]
 use std::{error::Error, fs, path::Path};
 
 use hitesh_sessions::{

@@ -69,3 +69,35 @@ pub(super) fn closed() -> StoreError {
 pub(super) async fn answer<T>(reply: oneshot::Receiver<Result<T, StoreError>>) -> Result<T, StoreError> {
     reply.await.unwrap_or_else(|_| Err(closed()))
 }
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::ffi;
+
+    use super::*;
+
+    fn from_code(code: i32) -> StoreError {
+        from_sqlite(&rusqlite::Error::SqliteFailure(ffi::Error::new(code), Some("quotes a learner".to_owned())))
+    }
+
+    #[test]
+    fn a_store_that_is_away_is_unavailable() {
+        let codes =
+            [ffi::SQLITE_FULL, ffi::SQLITE_IOERR_FSYNC, ffi::SQLITE_BUSY, ffi::SQLITE_READONLY, ffi::SQLITE_CORRUPT];
+        for code in codes {
+            assert!(matches!(from_code(code), StoreError::Unavailable { .. }), "{code}");
+        }
+    }
+
+    #[test]
+    fn what_can_never_be_kept_is_invalid() {
+        for code in [ffi::SQLITE_TOOBIG, ffi::SQLITE_CONSTRAINT_UNIQUE] {
+            assert!(matches!(from_code(code), StoreError::Invalid { .. }), "{code}");
+        }
+    }
+
+    #[test]
+    fn sqlites_own_words_are_not_repeated() {
+        assert!(!from_code(ffi::SQLITE_ERROR).to_string().contains("learner"));
+    }
+}

@@ -4,6 +4,7 @@ use std::{
     collections::HashSet,
     fmt,
     fs::File,
+    slice,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicI64, Ordering::Relaxed},
@@ -103,6 +104,7 @@ pub(super) fn write<T: Send + 'static>(
 }
 
 /// A transaction that did not come to its end.
+#[derive(Clone)]
 struct Lost {
     error: StoreError,
     /// A single write took the others with it; without it they may succeed.
@@ -158,26 +160,19 @@ impl Writer {
     /// Everything in one transaction, or each alone if one of them spoils it; whether something was erased.
     fn batch(&self, mut writes: Vec<Box<dyn Write>>, checkpoints: &[(TurnId, String)]) -> bool {
         let mut trouble = None;
-        let mut erased = false;
-        let mut settle = |write: Box<dyn Write>, fate: &Result<Tally, Lost>| match fate {
-            Ok(_) => write.settle(Ok(())),
-            Err(lost) => write.settle(Err(lost.error.clone())),
-        };
         let fate = self.transaction(&mut writes, checkpoints, &mut trouble);
-        if let Err(Lost { through_one: true, .. }) = &fate
-            && writes.len() > 1
-        {
-            for write in writes {
-                let mut alone = [write];
-                let fate = self.transaction(&mut alone, &[], &mut trouble);
-                erased |= fate.as_ref().is_ok_and(|tally| tally.erased);
-                alone.into_iter().for_each(|write| settle(write, &fate));
-            }
+        let spoilt = matches!(fate, Err(Lost { through_one: true, .. })) && writes.len() > 1;
+        let fates: Vec<_> = if spoilt {
+            writes.iter_mut().map(|write| self.transaction(slice::from_mut(write), &[], &mut trouble)).collect()
         } else {
-            erased = fate.as_ref().is_ok_and(|tally| tally.erased);
-            writes.into_iter().for_each(|write| settle(write, &fate));
-        }
+            vec![fate; writes.len()]
+        };
+        // Before anyone is told, so that whoever asks for the store's health next hears the truth.
         self.tell_state(trouble.as_ref());
+        let erased = fates.iter().flatten().any(|tally| tally.erased);
+        for (write, fate) in writes.into_iter().zip(fates) {
+            write.settle(fate.map(|_| ()).map_err(|lost| lost.error));
+        }
         erased
     }
 
@@ -189,7 +184,7 @@ impl Writer {
         trouble: &mut Option<StoreError>,
     ) -> Result<Tally, Lost> {
         let mut tally = Tally::default();
-        let mut attempt = || {
+        let attempt = || {
             self.execute("BEGIN IMMEDIATE").map_err(|error| Lost { error, through_one: false })?;
             for write in writes {
                 self.in_savepoint(&mut tally, trouble, |own| write.apply(&self.db, own))?;
