@@ -9,8 +9,9 @@ use self::delimit::{enclosed, neutral};
 pub(crate) use self::prefix::Prefixes;
 use crate::{Persona, estimate_tokens, pack::Note, render_steps};
 
-/// The most that the notes of one question may take, in tokens.
-const NOTES_BUDGET: usize = 300;
+/// The most that the notes of one question may take: 300 tokens, which the estimator, being cautious, counts as about
+/// 320 in notes. A test holds every pair of built-in notes to the true 300.
+const NOTES_BUDGET: usize = 320;
 
 /// What a chat template adds to each message, in tokens.
 const MESSAGE_OVERHEAD: usize = 4;
@@ -170,7 +171,7 @@ struct Asked {
 }
 
 fn whole(note: &Note) -> String {
-    format!("# {}\n{}", neutral(&note.title), neutral(&note.body))
+    neutral(&note.body)
 }
 
 fn gist(note: &Note) -> String {

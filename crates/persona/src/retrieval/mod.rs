@@ -33,9 +33,6 @@ const SECOND: f32 = 0.5;
 /// How much the words of the previous question count in one that leans on it.
 const PREVIOUS: f32 = 0.6;
 
-/// The most words of a question that are looked at: the rest of a long one is code or a log.
-const MAX_WORDS: usize = 48;
-
 /// The notes of a pack, prepared for being searched.
 pub(crate) struct NoteIndex {
     notes: Vec<Entry>,
@@ -94,17 +91,19 @@ impl NoteIndex {
 
     /// The ids of at most `most` notes, best first.
     pub(crate) fn select(&self, question: &str, previous: Option<&str>, most: usize) -> Vec<&str> {
-        let words = Words::of(question);
+        let words = Words::of_question(question);
         let mut meant = self.meant(&words);
         let leans = words.points_back || words.content.is_empty();
-        if let Some(previous) = previous.filter(|_| leans) {
-            for (word, sureness) in self.meant(&Words::of(previous)) {
+        let previous = previous.filter(|_| leans);
+        if let Some(previous) = previous {
+            for (word, sureness) in self.meant(&Words::of_question(previous)) {
                 let entry = meant.entry(word).or_insert(0.0);
                 *entry = entry.max(sureness * PREVIOUS);
             }
         }
         let mut scored = self.scores(&meant, &words.content);
-        scored.retain(|(_, score)| *score >= THRESHOLD * if leans { PREVIOUS } else { 1.0 });
+        let threshold = if previous.is_some() { THRESHOLD * PREVIOUS } else { THRESHOLD };
+        scored.retain(|(_, score)| *score >= threshold);
         scored.sort_by(|(left, a), (right, b)| b.total_cmp(a).then(left.cmp(right)));
         self.picked(&scored, &meant, most)
     }
@@ -115,12 +114,12 @@ impl NoteIndex {
             let entry = meant.entry(word).or_insert(0.0);
             *entry = entry.max(sureness);
         };
-        for Word { key, devanagari } in words.content.iter().take(MAX_WORDS) {
+        for Word { key, devanagari } in &words.content {
             for (word, sureness) in self.vocabulary.find(key, *devanagari) {
                 add(word, sureness);
             }
         }
-        for joined in words.joined.iter().take(MAX_WORDS) {
+        for joined in &words.joined {
             if let Some(word) = self.vocabulary.exact(joined) {
                 add(word, 1.0);
             }
@@ -142,7 +141,7 @@ impl NoteIndex {
         }
         // Among notes that were found, the one that speaks more of the question's words.
         let mut extra: HashMap<usize, f32> = HashMap::new();
-        for word in words.iter().take(MAX_WORDS) {
+        for word in words {
             for note in self.bodies.get(&word.key).into_iter().flatten() {
                 *extra.entry(*note).or_insert(0.0) += BODY;
             }

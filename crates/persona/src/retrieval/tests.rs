@@ -1,4 +1,3 @@
-use super::*;
 use crate::{Persona, PromptSize};
 
 /// Question, then the notes of which the first that is picked has to be one; none: it has to be silent.
@@ -96,14 +95,7 @@ fn labelled_questions_find_their_note() {
     for (_, labels) in LABELLED {
         assert!(labels.iter().all(|label| ids.contains(label)), "a label names no note: {labels:?}");
     }
-    let wrong: Vec<_> = LABELLED
-        .iter()
-        .map(|(question, labels)| (question, labels, persona.select_notes(question, None, PromptSize::Full)))
-        .filter(|(_, labels, found)| match found.first() {
-            Some(first) => !labels.contains(&first.as_str()),
-            None => !labels.is_empty(),
-        })
-        .collect();
+    let wrong = wrong(&persona, LABELLED);
     assert!(wrong.is_empty(), "{} of {} wrong: {wrong:#?}", wrong.len(), LABELLED.len());
 }
 
@@ -144,8 +136,8 @@ fn no_question_is_too_strange() {
     }
 }
 
-/// Never tuned on: what is measured here is what a learner gets.
-const MEASURED: &[(&str, &[&str])] = &[
+/// 58 of 64 when it was first measured; the faults were mended since, so it is no longer unseen.
+const SEEN_ONCE: &[(&str, &[&str])] = &[
     ("sir backend sikhne ka sahi order kya hai", &["backend-start", "learning-roadmap"]),
     ("bhaiya auth kaise lagau apne project me", &["auth-jwt"]),
     ("token expire ho jata hai baar baar, refresh kaise karu", &["auth-jwt"]),
@@ -212,17 +204,59 @@ const MEASURED: &[(&str, &[&str])] = &[
     ("capital of Australia", &[]),
 ];
 
-#[test]
-fn questions_that_were_never_tuned_on_mostly_find_theirs() {
-    let persona = Persona::builtin("hitesh").unwrap();
-    let wrong: Vec<_> = MEASURED
-        .iter()
+/// Measured once, when all else was done, and not tuned on since. Keep it so: mend what it shows with questions of your
+/// own.
+const UNSEEN: &[(&str, &[&str])] = &[
+    ("REST aur GraphQL mein kya behtar hai", &["rest-api"]),
+    ("mujhe terminal se dar lagta hai", &["linux-bash"]),
+    ("docker container ke andar database rakhu kya", &["docker", "sql-and-postgres"]),
+    ("jwt token localstorage me rakhna safe hai?", &["auth-jwt"]),
+    ("mongoose schema validation", &["mongodb"]),
+    ("langgraf mein state kya hoti hai", &["langgraph"]),
+    ("webhook kya cheez hai", &["n8n"]),
+    ("kya arts wale coding mein career bana sakte hai", &["career-switch"]),
+    ("fresher ko resume mein projects kaise likhne chahiye", &["resume", "project-ideas"]),
+    ("motivation nahi rehta do din baad", &["consistency-burnout"]),
+    ("aise projects batao jo portfolio mein ache lage", &["project-ideas"]),
+    ("railway pe backend deploy nahi ho raha", &["deployment", "backend-start"]),
+    ("git rebase ya merge", &["git"]),
+    ("redis ka use case batao", &["redis-caching"]),
+    ("रिएक्ट हुक्स समझाओ", &["react"]),
+    ("पाइथन कैसे सीखें", &["python-basics"]),
+    ("इंटरव्यू से डर लगता है", &["interview-nervousness"]),
+    ("how do I get my first internship?", &["internships"]),
+    ("explain promises in javascript", &["javascript-async"]),
+    ("which is better for beginners, Flask or Django?", &["flask-or-django"]),
+    ("virtual environment kyu banate hai python me", &["python-basics"]),
+    ("scalling kaise karte hai jab users badh jaye", &["system-design"]),
+    ("pytest fixture", &["testing"]),
+    ("mere code me bug nahi mil raha", &["debugging"]),
+    ("aaj dinner mein kya banau", &[]),
+    ("mera phone hang ho raha hai", &[]),
+    ("rajasthan ghumne kab jaye", &[]),
+    ("who wrote Hamlet", &[]),
+    ("exam mein fail ho gaya, ghar wale gussa hai", &[]),
+    ("kutte ka naam kya rakhu", &[]),
+    ("cricket ka bat kaunsa lu", &[]),
+    ("what is the weather in Jaipur", &[]),
+];
+
+fn wrong(persona: &Persona, set: &[(&str, &[&str])]) -> Vec<String> {
+    set.iter()
         .map(|(question, labels)| (question, labels, persona.select_notes(question, None, PromptSize::Full)))
         .filter(|(_, labels, found)| match found.first() {
             Some(first) => !labels.contains(&first.as_str()),
             None => !labels.is_empty(),
         })
-        .collect();
-    println!("{} of {} wrong: {wrong:#?}", wrong.len(), MEASURED.len());
-    assert!(wrong.len() * 8 <= MEASURED.len(), "{} of {} wrong: {wrong:#?}", wrong.len(), MEASURED.len());
+        .map(|(question, labels, found)| format!("{question}: {labels:?} but {found:?}"))
+        .collect()
+}
+
+#[test]
+fn most_questions_that_were_not_tuned_on_find_their_note_or_silence() {
+    let persona = Persona::builtin("hitesh").unwrap();
+    for set in [SEEN_ONCE, UNSEEN] {
+        let wrong = wrong(&persona, set);
+        assert!(wrong.len() * 8 <= set.len(), "{} of {} wrong: {wrong:#?}", wrong.len(), set.len());
+    }
 }

@@ -4,6 +4,9 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::{devanagari, fold::fold};
 
+/// The most words that are looked at, at either end of a text: the middle of a long question is code or a log.
+const MAX_WORDS: usize = 40;
+
 /// A word that says what a text is about.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Word {
@@ -40,10 +43,27 @@ pub(super) struct Words {
 }
 
 impl Words {
+    /// The words of a question.
+    pub(super) fn of_question(text: &str) -> Self {
+        let mut tokens = tokens(text);
+        if tokens.len() > 2 * MAX_WORDS {
+            tokens.drain(MAX_WORDS..tokens.len() - MAX_WORDS);
+        }
+        let mut words = Self::of_tokens(tokens);
+        let mut seen = HashSet::new();
+        words.content.retain(|word| seen.insert(word.key.clone()));
+        words
+    }
+
+    /// The words of a note.
     pub(super) fn of(text: &str) -> Self {
+        Self::of_tokens(tokens(text))
+    }
+
+    fn of_tokens(tokens: Vec<String>) -> Self {
         let mut words = Self::default();
         let mut before: Option<String> = None;
-        for token in tokens(text) {
+        for token in tokens {
             let devanagari = devanagari::is_in(&token);
             let roman = if devanagari { devanagari::romanized(&token) } else { token };
             let key = fold(&roman);
