@@ -90,7 +90,7 @@ pub async fn open_store(settings: &SessionsSettings) -> Result<Arc<dyn SessionSt
 }
 
 fn cache(settings: &CacheSettings) -> Arc<dyn Cache> {
-    if settings.enabled { Arc::new(MokaCache::new(settings.max_bytes)) } else { Arc::new(NoCache::default()) }
+    if settings.enabled { Arc::new(MokaCache::new(settings.max_bytes)) } else { Arc::new(NoCache) }
 }
 
 /// The configured providers, each held to its deadlines.

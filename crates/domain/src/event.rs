@@ -16,6 +16,8 @@ pub enum Status {
     },
     /// The model is being loaded or warmed.
     Loading,
+    /// The wait is over: the model works on this answer.
+    Working,
     /// The provider failed before its first token and is asked again, or another is.
     Retrying,
 }

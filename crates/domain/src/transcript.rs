@@ -148,6 +148,7 @@ mod tests {
             prop_oneof![
                 (1u32..9).prop_map(|position| Status::Queued { position }),
                 Just(Status::Loading),
+                Just(Status::Working),
                 Just(Status::Retrying)
             ],
             0..3,

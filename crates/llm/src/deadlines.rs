@@ -203,8 +203,7 @@ impl Clock {
     fn hear(&mut self, event: &ProviderEvent) {
         let next = match event {
             _ if self.waits_for == Wait::Nothing => Wait::Nothing,
-            // Position 0 is nobody's place in a queue: it is this call's turn.
-            ProviderEvent::Status(Status::Queued { position: 0 } | Status::Retrying) => Wait::FirstToken,
+            ProviderEvent::Status(Status::Working | Status::Retrying) => Wait::FirstToken,
             ProviderEvent::Status(Status::Queued { .. } | Status::Loading) => Wait::Queue,
             ProviderEvent::Delta(_) | ProviderEvent::Reasoning(_) => Wait::NextToken,
             ProviderEvent::Usage(_) => self.waits_for,
@@ -349,6 +348,10 @@ mod tests {
         Ok(ProviderEvent::Delta("x".into()))
     }
 
+    fn working() -> Result<ProviderEvent, ProviderError> {
+        Ok(ProviderEvent::Status(Status::Working))
+    }
+
     fn queued(position: u32) -> Result<ProviderEvent, ProviderError> {
         Ok(ProviderEvent::Status(Status::Queued { position }))
     }
@@ -382,7 +385,7 @@ mod tests {
                 "the queue's time is not the first token's",
                 local,
                 0,
-                vec![(5, queued(1)), (100, queued(0))],
+                vec![(5, queued(1)), (100, working())],
                 (format!("{first} 60s"), 5 + 100 + 55),
             ),
             ("loading", local, 0, vec![(0, loading), (110, delta())], ("no further token within 20s".into(), 130)),
@@ -391,7 +394,7 @@ mod tests {
                 "too late in all",
                 local,
                 0,
-                vec![(0, queued(1)), (119, queued(0)), (59, delta())],
+                vec![(0, queued(1)), (119, working()), (59, delta())],
                 ("no further token within 20s".into(), 198),
             ),
         ];

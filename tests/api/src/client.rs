@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use reqwest::{Method, header::HeaderMap};
@@ -8,7 +8,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::{Sse, within};
+use crate::{PATIENCE, Sse, within, within_time};
 
 /// Speaks HTTP to one server.
 #[derive(Debug, Clone)]
@@ -16,6 +16,7 @@ pub struct Client {
     http: reqwest::Client,
     base: Arc<str>,
     headers: Vec<(String, String)>,
+    patience: Duration,
 }
 
 /// A whole reply.
@@ -33,7 +34,7 @@ impl Client {
     /// One for the server at `base`, such as `http://127.0.0.1:8000`.
     pub fn new(base: &str) -> Self {
         let http = reqwest::Client::builder().no_proxy().tcp_nodelay(true).build().expect("a client can be built");
-        Self { http, base: Arc::from(base), headers: Vec::new() }
+        Self { http, base: Arc::from(base), headers: Vec::new(), patience: PATIENCE }
     }
 
     /// The same, sending this header with every request.
@@ -41,6 +42,11 @@ impl Client {
         let mut client = self.clone();
         client.headers.push((name.to_owned(), value.to_owned()));
         client
+    }
+
+    /// The same, waiting longer than usual for a reply's head.
+    pub fn with_patience(&self, patience: Duration) -> Self {
+        Self { patience, ..self.clone() }
     }
 
     /// Sends any request; an error only if no reply came.
@@ -63,7 +69,7 @@ impl Client {
         if !body.is_empty() {
             request = request.body(body);
         }
-        within(&format!("a reply of {path}"), request.send()).await
+        within_time(self.patience, &format!("a reply of {path}"), request.send()).await
     }
 
     /// Sends any request and reads the reply.

@@ -3,11 +3,15 @@
 //!
 //! It knows the service by its contract only: no crate of the workspace is a dependency. A failed expectation
 //! panics with what was seen and, where a server is at hand, with its log.
+//!
+//! The binary is not built by `cargo test`: run `cargo build -p hitesh-server` first (`--no-default-features` will
+//! do: no test here needs the local model), or name one in `HITESH_BIN`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::print_stderr,
     reason = "this is test code: a panic is how it reports"
 )]
 #![allow(

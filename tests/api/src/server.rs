@@ -288,7 +288,7 @@ impl Server {
         let status = tokio::time::timeout(crate::PATIENCE, self.child.wait()).await;
         let status = status.unwrap_or_else(|_| panic!("it does not end:\n{}", self.log.text())).expect("a child");
         self.log.ended().await;
-        (Exit { status, log: self.log.text() }, self.how)
+        (Exit { status, log: self.log.text() }, self.how.clone())
     }
 
     /// Kills it as a power cut would, and starts it again on the same folder.
@@ -310,6 +310,19 @@ impl Server {
         let log = self.log.text();
         for secret in texts.iter().copied().chain([KEY, crate::UPSTREAM_SECRET]) {
             assert!(!log.contains(secret), "the log holds {secret:?}:\n{log}");
+        }
+    }
+}
+
+/// A test that fails shows the end of its server's log; a server that panicked fails its test.
+impl Drop for Server {
+    fn drop(&mut self) {
+        let log = self.log.text();
+        if std::thread::panicking() {
+            let lines: Vec<_> = log.lines().collect();
+            eprintln!("the server's log ends with:\n{}", lines[lines.len().saturating_sub(30)..].join("\n"));
+        } else {
+            assert!(!log.contains("panicked at"), "the server panicked:\n{log}");
         }
     }
 }

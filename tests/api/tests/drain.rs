@@ -115,3 +115,16 @@ async fn a_reader_that_comes_while_the_server_drains_still_gets_the_end() {
     gate.open();
     assert_eq!(back.until("the end", |frame| frame.is_end()).await.json()["step"], "output");
 }
+
+#[tokio::test]
+async fn after_an_orderly_end_the_database_is_one_whole_file() {
+    let upstream = Upstream::numbered().await;
+    let server = Server::start(&upstream).await;
+    for i in 0..20 {
+        server.client().ask("s", &format!("Sawaal {i}")).await;
+    }
+    server.terminate();
+    let (_, how) = server.ended().await;
+    let log = how.database().with_extension("db-wal");
+    assert!(!log.exists(), "a copy of the file alone would lack {} bytes", std::fs::metadata(log).unwrap().len());
+}

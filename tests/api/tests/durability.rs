@@ -101,7 +101,7 @@ async fn check(client: &Client, told: &Told) {
         told.ended.values().map(|(session, ..)| session).chain(told.begun.values()).collect();
     let mut histories = BTreeMap::new();
     for session in sessions {
-        let reply = client.get(&format!("/api/chat/history?session_id={session}&limit=1000")).await;
+        let reply = client.get(&format!("/api/chat/history?session_id={session}")).await;
         histories.insert(session.clone(), reply.json()["messages"].as_array().cloned().unwrap());
     }
     for (turn, (session, question, answer)) in &told.ended {
@@ -127,7 +127,7 @@ async fn check(client: &Client, told: &Told) {
 async fn lane(number: usize, kills: usize, upstream: Arc<Upstream>) -> (usize, usize) {
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15 ^ (number as u64 + 1));
     let mut server = ServerBuilder::asking(&upstream).env("HITESH_CACHE__ENABLED", false).start().await;
-    let (mut ended, mut open) = (0, 0);
+    let (mut all, mut open) = (Told::default(), 0);
     for run in 0..kills {
         let told = Arc::new(Mutex::new(Told::default()));
         let callers = (0..CALLERS).map(|caller| {
@@ -136,20 +136,22 @@ async fn lane(number: usize, kills: usize, upstream: Arc<Upstream>) -> (usize, u
         });
         let killed = async {
             // The moment is to be random: this sleep waits for nothing.
-            tokio::time::sleep(Duration::from_micros(dice.roll(150_000))).await;
+            tokio::time::sleep(Duration::from_micros(dice.roll(200_000))).await;
             server.kill_now();
         };
         tokio::join!(futures::future::join_all(callers), killed);
-        let (exit, how) = server.ended().await;
-        assert!(!exit.log.contains("panicked"), "{}", exit.log);
+        let (_, how) = server.ended().await;
         check_integrity(&how);
         server = how.start().await;
         let told = std::mem::take(&mut *told.lock().unwrap());
         check(server.client(), &told).await;
-        ended += told.ended.len();
         open += told.begun.keys().filter(|turn| !told.ended.contains_key(*turn)).count();
+        all.ended.extend(told.ended);
+        all.begun.extend(told.begun);
     }
-    (ended, open)
+    // What survived one death has to survive all the later ones too.
+    check(server.client(), &all).await;
+    (all.ended.len(), open)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -188,6 +190,7 @@ async fn a_turn_that_was_open_at_the_crash_is_incomplete_with_what_had_come() {
     let replay = server.client().events(&turn, None).await.rest().await;
     assert_eq!(replay.iter().filter(|frame| frame.is_end()).count(), 1);
     assert_eq!(replay.last().unwrap().json()["error"], "incomplete");
+    gate.open();
     server.client().ask("s", "Aur ab?").await;
     assert!(upstream.requests()[1].prompt().contains("Aur ab?"));
 }

@@ -1,8 +1,17 @@
 //! Equal questions: one upstream call for all that ask at once, the cache for those who come later.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "test code"
+)]
+
+use std::time::{Duration, Instant};
 
 use futures::future::join_all;
-use hitesh_tests_api::{Answer, Gate, Script, Server, ServerBuilder, Upstream};
+use hitesh_tests_api::{Answer, Gate, Script, Server, ServerBuilder, Upstream, eventually};
 use serde_json::{Value, json};
 
 const QUESTION: &str = "Docker kya hota hai?";
@@ -19,20 +28,40 @@ async fn gated(gate: &Gate) -> Upstream {
 async fn a_thousand_equal_questions_at_once_are_one_upstream_call() {
     let gate = Gate::new();
     let upstream = gated(&gate).await;
-    let server = ServerBuilder::asking(&upstream).env("HITESH_LIMITS__MAX_IN_FLIGHT", 5000).start().await;
-    let client = server.client();
-    let asked = join_all((0..1000).map(|i| async move { client.ask(&format!("s{i}"), QUESTION).await }));
+    // The held answer must not run into the provider's deadlines on a slow machine.
+    let patient = "[providers.deadlines]\nfirst_token_seconds = 300\nsilence_seconds = 300\ntotal_seconds = 300";
+    let server = ServerBuilder::listing(&upstream, patient).env("HITESH_LIMITS__MAX_IN_FLIGHT", 5000).start().await;
+    let client = &server.client().with_patience(Duration::from_secs(120));
+    let begun = Instant::now();
+    // Every other asks for a stream, whose first event says that the turn is there; the last are held by none.
+    let streams = join_all((0..500).map(|i| async move {
+        let mut stream = client.deltas(&format!("s{i}"), QUESTION).await;
+        let info = stream.next().await.expect("the turn event").json();
+        (info, stream)
+    }))
+    .await;
+    let sends = join_all((500..1000).map(|i| async move {
+        let body = json!({"content": QUESTION, "session_id": format!("s{i}")});
+        client.send(&body).await.json()
+    }));
     let release = async {
-        gate.reached(1).await;
         // Held until all of them are turns, so that they are at once indeed.
-        hitesh_tests_api::eventually("1000 active streams", || async {
-            let active = server.fresh_client().performance().await["active_streams"].as_u64();
+        eventually("1000 active sessions", || async {
+            let active = server.fresh_client().performance().await["active_sessions"].as_u64();
             active.filter(|active| *active >= 1000)
         })
         .await;
         gate.open();
+        begun.elapsed()
     };
-    let (replies, ()) = tokio::join!(asked, release);
+    let (sent, held) = tokio::join!(sends, release);
+    let streamed = join_all(streams.into_iter().map(|(info, mut stream)| async move {
+        let end = stream.until("the end", |frame| frame.is_end()).await.json();
+        json!({"source": info["source"], "turn_id": info["turn_id"], "message": {"content": end["content"]}})
+    }))
+    .await;
+    eprintln!("1000 turns were there after {held:?}, all had ended after {:?}", begun.elapsed());
+    let replies: Vec<Value> = streamed.into_iter().chain(sent).collect();
     assert_eq!(upstream.count(), 1);
     let expected = Answer::about("A0").output;
     let mut by_source = std::collections::BTreeMap::new();
@@ -195,7 +224,7 @@ async fn an_answer_outlives_its_time_to_live_only_in_the_history() {
     let upstream = Upstream::numbered().await;
     let server = ServerBuilder::asking(&upstream).env("HITESH_CACHE__TTL_SECONDS", 1).start().await;
     server.client().ask("a", QUESTION).await;
-    hitesh_tests_api::eventually("the cached answer to age", || async {
+    eventually("the cached answer to age", || async {
         let session = format!("b{}", upstream.count());
         (server.client().ask(&session, QUESTION).await["source"] == "model").then_some(())
     })

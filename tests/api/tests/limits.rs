@@ -1,6 +1,7 @@
 //! Every limit of the contract's second section is answered with its status and code.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
 
+use futures::future::join_all;
 use hitesh_tests_api::{Answer, Gate, Reply, Script, Server, ServerBuilder, Sse, Upstream, raw_exchange};
 use serde_json::{Value, json};
 
@@ -23,7 +24,7 @@ async fn post_to_both(server: &Server, body: &str) -> [Reply; 2] {
 #[tokio::test]
 async fn a_body_that_is_no_json_or_of_the_wrong_shape_is_refused() {
     let (upstream, server) = answering().await;
-    for garbage in ["{", "content=x", "{\"content\": \"a\"} x", "\u{0}", "{\"content\": \"\\ud800\"}"] {
+    for garbage in ["{", "content=x", "{\"content\": \"a\"} x", "\u{0}"] {
         for reply in post_to_both(&server, garbage).await {
             reply.expect_error(400, "invalid_json");
         }
@@ -41,6 +42,10 @@ async fn a_body_that_is_no_json_or_of_the_wrong_shape_is_refused() {
             let message = reply.expect_error(422, "invalid_request")["message"].as_str().unwrap().to_owned();
             assert!(message.contains(field), "{message:?} does not name {field}");
         }
+    }
+    // Well-formed by the grammar, but no text.
+    for reply in post_to_both(&server, "{\"content\": \"\\ud800\"}").await {
+        reply.expect_error(422, "invalid_request");
     }
     for no_object in ["[]", "[\"Docker kya hai?\"]", "\"Docker kya hai?\"", "7", "null"] {
         for reply in post_to_both(&server, no_object).await {
@@ -151,9 +156,12 @@ async fn methods_paths_and_content_types_are_checked() {
 async fn an_unlisted_host_is_refused_when_hosts_are_configured() {
     let upstream = Upstream::numbered().await;
     let server = ServerBuilder::asking(&upstream).env("ALLOWED_HOSTS", "chai.example,127.0.0.1").start().await;
-    let of_host = async |host: &str| server.client().request("GET", "/api", &[("host", host)], []).await;
-    of_host("evil.example").await.expect_error(400, "host_not_allowed");
-    assert_eq!(of_host("chai.example:8000").await.status, 200);
+    let of_host =
+        async |host: &str| raw_exchange(server.address(), &format!("GET /api HTTP/1.1\r\nhost: {host}\r\n\r\n")).await;
+    let evil = of_host("evil.example").await;
+    assert!(evil.starts_with("HTTP/1.1 400") && evil.contains("\"host_not_allowed\""), "{evil}");
+    let listed = of_host("chai.example:8000").await;
+    assert!(listed.starts_with("HTTP/1.1 200"), "{listed}");
 }
 
 #[tokio::test]
@@ -295,4 +303,38 @@ async fn a_repeated_request_joins_its_own_turn_while_that_runs_and_after_a_resta
     assert_eq!(third.next().await.unwrap().json()["turn_id"], turn.json()["turn_id"]);
     assert_eq!(third.until("the end", |frame| frame.is_end()).await, end);
     assert_eq!(upstream.count(), 1);
+}
+
+#[tokio::test]
+async fn equal_requests_at_once_with_one_idempotency_key_are_one_turn() {
+    let (upstream, server) = answering().await;
+    let body = json!({"content": QUESTION, "session_id": "s", "idempotency_key": "race", "cache": "off"});
+    let replies = join_all((0..20).map(|_| server.client().send(&body))).await;
+    for reply in &replies {
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        assert_eq!(reply.json()["turn_id"], replies[0].json()["turn_id"]);
+    }
+    assert_eq!(upstream.count(), 1);
+    assert_eq!(server.client().history("s").await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_page_that_makes_no_sense_is_refused() {
+    let (_upstream, server) = answering().await;
+    for query in ["limit=0", "limit=-1", "limit=many", "limit=99999999999999999999", "before=nonsense"] {
+        let reply = server.client().get(&format!("/api/chat/history?session_id=s&{query}")).await;
+        reply.expect_error(422, "invalid_request");
+    }
+}
+
+#[tokio::test]
+async fn an_idempotency_key_has_its_form() {
+    let (upstream, server) = answering().await;
+    for wrong in ["", "two words", "\u{e9}", &"x".repeat(256)] {
+        let body = json!({"content": QUESTION, "idempotency_key": wrong}).to_string();
+        for reply in post_to_both(&server, &body).await {
+            reply.expect_error(422, "invalid_request");
+        }
+    }
+    assert_eq!(upstream.count(), 0);
 }

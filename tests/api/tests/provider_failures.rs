@@ -99,23 +99,6 @@ async fn keep_alives_from_upstream_are_no_first_token() {
 }
 
 #[tokio::test]
-async fn a_failure_before_the_first_token_that_passes_is_not_noticed() {
-    let answer = Answer::about("retry");
-    for status in [500, 503, 429] {
-        let expected = answer.clone();
-        let upstream = Upstream::start(move |request| match request.number {
-            0 => Script::error(status).with_header("retry-after", "0"),
-            _ => Script::answer(&expected, request.format()),
-        })
-        .await;
-        let server = Server::start(&upstream).await;
-        let reply = server.client().ask("s", QUESTION).await;
-        assert_eq!(reply["message"]["content"], answer.output.as_str());
-        assert_eq!(upstream.count(), 2);
-    }
-}
-
-#[tokio::test]
 async fn a_slow_start_is_a_stream_with_an_error_event() {
     // After two seconds the status is sent, whatever comes; here the failure comes later than that.
     let gate = Gate::new();

@@ -76,6 +76,10 @@ async fn a_truncated_database_is_told() {
     }
     server.terminate();
     let (_, how) = server.ended().await;
+    // Whatever the write-ahead log still holds goes into the file, or it would mend what is torn off.
+    let database = rusqlite::Connection::open(how.database()).unwrap();
+    database.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    drop(database);
     let bytes = std::fs::read(how.database()).unwrap();
     std::fs::write(how.database(), &bytes[..bytes.len() / 2 + 100]).unwrap();
     expect_one_clear_line(&how.run_to_end().await, "sessions.db");
@@ -103,7 +107,7 @@ async fn a_database_below_a_file_is_told() {
     let file = builder.dir().join("file");
     std::fs::write(&file, "x").unwrap();
     let exit = builder.env("HITESH_SESSIONS__PATH", file.join("sessions.db").display()).run_to_end().await;
-    expect_one_clear_line(&exit, "file/sessions.db");
+    expect_one_clear_line(&exit, &file.display().to_string());
 }
 
 #[tokio::test]
@@ -138,7 +142,8 @@ async fn a_second_process_on_the_same_database_does_not_start() {
 async fn a_port_that_is_taken_is_told() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
-    let exit = ServerBuilder::bare().env("PORT", port).run_to_end().await;
+    let upstream = Upstream::numbered().await;
+    let exit = ServerBuilder::asking(&upstream).env("PORT", port).run_to_end().await;
     expect_one_clear_line(&exit, &port.to_string());
 }
 

@@ -87,6 +87,7 @@ pub(super) fn waits_for(status: &Status) -> String {
     match status {
         Status::Queued { position } => format!("waiting, place {position} in the queue"),
         Status::Loading => "the model is being loaded".to_owned(),
+        Status::Working => "the mentor is thinking".to_owned(),
         Status::Retrying => "asking again".to_owned(),
     }
 }

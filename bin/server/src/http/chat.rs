@@ -9,7 +9,6 @@ use actix_web::{
 use hitesh_chat::Snapshot;
 use hitesh_domain::{End, MessageId};
 use serde::Serialize;
-use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use super::{
@@ -19,7 +18,7 @@ use super::{
     chat_body::ChatBody,
     error::{ApiError, ErrorBody},
     extract::{IdempotencyHeader, JsonBody},
-    sse::{self, DeltaFrames, Opening, SeedFrames},
+    sse::{self, DeltaFrames, Ended, Opening, SeedFrames},
 };
 
 /// How long the HTTP status of a stream may wait for a first event.
@@ -65,12 +64,12 @@ pub(super) async fn stream(
     let turn = http.engine.start(body.0.into_request(caller, key)?).await?;
     let opening = Opening::of(turn.follow(0), STATUS_PATIENCE).await;
     if opening.has_failed() {
-        return Err(ApiError::unfinished(&turn.snapshot()));
+        return Err(ApiError::unfinished(turn.snapshot()));
     }
-    let (id, clock) = (turn.info().turn, OffsetDateTime::now_utc);
+    let id = turn.info().turn;
     Ok(match deltas {
-        true => sse::respond(opening, DeltaFrames::new(id, clock), http.keep_alive),
-        false => sse::respond(opening, SeedFrames::new(id, clock), http.keep_alive),
+        true => sse::respond(opening, DeltaFrames::new(id, Ended::WhenSeen), http.keep_alive),
+        false => sse::respond(opening, SeedFrames::new(id, Ended::WhenSeen), http.keep_alive),
     })
 }
 
@@ -121,7 +120,7 @@ impl TryFrom<Snapshot> for ReplyBody {
     /// If the answer is not whole.
     fn try_from(turn: Snapshot) -> Result<Self, ApiError> {
         if turn.end != Some(End::Completed) {
-            return Err(ApiError::unfinished(&turn));
+            return Err(ApiError::unfinished(turn));
         }
         Ok(Self {
             success: true,

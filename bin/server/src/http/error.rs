@@ -156,7 +156,7 @@ pub(super) struct ApiError {
     message: Cow<'static, str>,
     details: Option<String>,
     retry_after: Option<Duration>,
-    unfinished: Option<Box<UnfinishedBody>>,
+    unfinished: Option<Box<Snapshot>>,
 }
 
 impl ApiError {
@@ -191,14 +191,9 @@ impl ApiError {
     }
 
     /// A turn that has no whole answer, with what came of it.
-    pub(super) fn unfinished(snapshot: &Snapshot) -> Self {
+    pub(super) fn unfinished(snapshot: Snapshot) -> Self {
         let code = snapshot.end.and_then(End::error).unwrap_or(ErrorCode::Internal);
-        let unfinished = UnfinishedBody {
-            processing_steps: StepBody::all(&snapshot.transcript),
-            session_id: snapshot.info.session.to_string(),
-            turn_id: snapshot.info.turn.to_string(),
-        };
-        Self { unfinished: Some(Box::new(unfinished)), ..Self::new(Code::Turn(code)) }
+        Self { unfinished: Some(Box::new(snapshot)), ..Self::new(Code::Turn(code)) }
     }
 
     /// With a sentence that fits better than the code's own.
@@ -223,13 +218,16 @@ impl ApiError {
 
     /// The body that the caller gets.
     pub(super) fn body(&self, request_id: &str, debug: bool) -> ErrorBody {
+        let turn = self.unfinished.as_deref();
         ErrorBody {
             success: false,
             error: self.code.as_str(),
             message: self.message.clone().into_owned(),
             details: self.details.clone().filter(|_| debug),
             request_id: request_id.to_owned(),
-            unfinished: self.unfinished.as_deref().cloned(),
+            processing_steps: turn.map(|turn| StepBody::all(&turn.transcript)),
+            session_id: turn.map(|turn| turn.info.session.to_string()),
+            turn_id: turn.map(|turn| turn.info.turn.to_string()),
         }
     }
 }
@@ -309,17 +307,18 @@ pub(super) struct ErrorBody {
     details: Option<String>,
     /// The request's id, as in the header `x-request-id`.
     request_id: String,
-    #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    unfinished: Option<UnfinishedBody>,
-}
-
-/// What an error says of a turn that began and has no whole answer.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub(super) struct UnfinishedBody {
-    /// What came; the last step may be cut, and then has no timestamp.
-    processing_steps: Vec<StepBody>,
-    session_id: String,
-    turn_id: String,
+    /// Of a turn that began: what came. The last step may be cut, and then has no timestamp.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    processing_steps: Option<Vec<StepBody>>,
+    /// Of a turn that began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    session_id: Option<String>,
+    /// Of a turn that began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    turn_id: Option<String>,
 }
 
 #[cfg(test)]

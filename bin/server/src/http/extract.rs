@@ -14,7 +14,10 @@ use actix_web::{
 };
 use futures::StreamExt;
 use hitesh_domain::{IdempotencyKey, TurnId};
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{
+    Deserialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
 
 use super::{
     Http,
@@ -79,16 +82,14 @@ async fn read(mut payload: Payload) -> Result<BytesMut, ApiError> {
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     let text = std::str::from_utf8(body)
         .map_err(|error| ApiError::new(Code::InvalidJson).saying("The request body is not UTF-8.").because(error))?;
+    // A wrong shape is told only of what is JSON to its end.
+    serde_json::from_str::<IgnoredAny>(text).map_err(|error| not_json(&error))?;
+    // Serde would take an array for the fields in their order.
+    if !text.trim_ascii_start().starts_with('{') {
+        return Err(ApiError::new(Code::InvalidRequest).saying("The request body has to be a JSON object."));
+    }
     let mut json = serde_json::Deserializer::from_str(text);
-    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        // A wrong shape is told only of what is JSON to its end.
-        match serde_json::from_str::<serde::de::IgnoredAny>(text) {
-            Err(syntax) => not_json(&syntax),
-            Ok(_) => wrong_shape(&error),
-        }
-    })?;
-    json.end().map_err(|error| not_json(&error))?;
-    Ok(value)
+    serde_path_to_error::deserialize(&mut json).map_err(|error| wrong_shape(&error))
 }
 
 fn not_json(error: &serde_json::Error) -> ApiError {
@@ -99,13 +100,8 @@ fn not_json(error: &serde_json::Error) -> ApiError {
 }
 
 fn wrong_shape(error: &serde_path_to_error::Error<serde_json::Error>) -> ApiError {
-    let path = error.path().to_string();
-    let refused = if path == "." {
-        ApiError::new(Code::InvalidRequest).saying("The request body has to be a JSON object.")
-    } else {
-        ApiError::field(&path, "has the wrong type, or is none of the allowed values; see /docs")
-    };
-    refused.because(error.inner())
+    let field = ApiError::field(&error.path().to_string(), "has the wrong type, or is none of the allowed values");
+    field.because(error.inner())
 }
 
 /// The header `Idempotency-Key`.
@@ -205,6 +201,7 @@ mod tests {
         assert_eq!(refusal(b"{\"flag\":1,").code(), Code::InvalidJson);
         assert_eq!(refusal(b"\xff").code(), Code::InvalidJson);
         assert_eq!(refusal(b"[]").code(), Code::InvalidRequest);
+        assert_eq!(refusal(b"[true]").code(), Code::InvalidRequest);
         assert_eq!(refusal(b"7").code(), Code::InvalidRequest);
         assert!(parse::<Shape>(b"{\"other\":[1]}").unwrap().flag.is_none());
     }

@@ -1,5 +1,5 @@
 use actix_web::{
-    Error, HttpResponse,
+    Error,
     body::{BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     http::header,
@@ -27,5 +27,5 @@ pub(super) async fn check_host<B: MessageBody + 'static>(
     if allowed || PROBES.contains(&request.path()) {
         return Ok(next.call(request).await?.map_into_boxed_body());
     }
-    Ok(request.into_response(HttpResponse::from_error(ApiError::new(Code::HostNotAllowed))))
+    Ok(request.error_response(ApiError::new(Code::HostNotAllowed)))
 }

@@ -145,7 +145,29 @@ impl ResponseError for Failure {
 
 #[cfg(test)]
 mod tests {
+    use actix_web::{
+        App,
+        middleware::from_fn,
+        test::{TestRequest, init_service, try_call_service},
+        web,
+    };
+
     use super::*;
+
+    #[actix_web::test]
+    async fn a_panic_has_the_shape_of_errors() {
+        let handler = || async { if true { panic!("a bug") } else { HttpResponse::Ok().finish() } };
+        let app = init_service(App::new().wrap(from_fn(observe)).route("/", web::get().to(handler))).await;
+        let request = TestRequest::get().insert_header((REQUEST_ID, "r-1")).to_request();
+        let response = try_call_service(&app, request).await.unwrap_err().error_response();
+        assert_eq!(
+            (response.status().as_u16(), response.headers().get(REQUEST_ID).unwrap()),
+            (500, &HeaderValue::from_static("r-1"))
+        );
+        let body = actix_web::body::to_bytes(response.into_body()).await.unwrap();
+        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!((&body["error"], &body["request_id"]), (&"internal".into(), &"r-1".into()));
+    }
 
     fn id_for(given: &'static str) -> String {
         request_id(&[(REQUEST_ID, HeaderValue::from_static(given))].into_iter().collect())

@@ -7,7 +7,6 @@ use actix_web::{
 use hitesh_chat::{Snapshot, Turn};
 use hitesh_domain::End;
 use serde::Serialize;
-use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use super::{
@@ -16,7 +15,7 @@ use super::{
     caller::Caller,
     error::{ApiError, Code, ErrorBody},
     extract::{Cursor, TurnPath},
-    sse::{self, DeltaFrames, Opening},
+    sse::{self, DeltaFrames, Ended, Opening},
 };
 
 /// A turn so far.
@@ -53,11 +52,12 @@ pub(super) async fn events(
     after: Cursor,
 ) -> Result<HttpResponse, ApiError> {
     let turn = find(&http, &caller, &id).await?;
-    let has_all = after.0.zip(last_event(&turn.snapshot())).is_some_and(|(after, last)| after >= last);
-    if has_all {
+    let snapshot = turn.snapshot();
+    if after.0.zip(last_event(&snapshot)).is_some_and(|(after, last)| after >= last) {
         return Ok(HttpResponse::NoContent().finish());
     }
-    let frames = DeltaFrames::new(id.0, OffsetDateTime::now_utc).after(after.0);
+    let ended = snapshot.ended_at.map_or(Ended::WhenSeen, Ended::At);
+    let frames = DeltaFrames::new(id.0, ended).after(after.0);
     Ok(sse::respond(Opening::at_once(turn.follow(0)), frames, http.keep_alive))
 }
 

@@ -38,6 +38,8 @@ pub(super) struct Question {
     pub(super) events: mpsc::Sender<Item>,
     ticket: u64,
     told: Option<u32>,
+    /// It was told to wait, so it is told when that is over.
+    waited: bool,
 }
 
 #[derive(Debug)]
@@ -91,7 +93,7 @@ impl Queue {
         }
         let ticket = inner.tickets;
         inner.tickets += 1;
-        inner.waiting.push_back(Box::new(Question { request, events, ticket, told: None }));
+        inner.waiting.push_back(Box::new(Question { request, events, ticket, told: None, waited: loading }));
         inner.tell_places();
         drop(inner);
         self.changed.notify_one();
@@ -133,6 +135,9 @@ impl Queue {
                 return Some(job);
             }
             if let Some(question) = inner.waiting.pop_front() {
+                if question.waited {
+                    let _ = question.events.try_send(Ok(ProviderEvent::Status(Status::Working)));
+                }
                 inner.answering = true;
                 inner.tell_places();
                 return Some(Job::Answer(question));
@@ -167,6 +172,7 @@ impl Inner {
             let place = u32::try_from(index + ahead).unwrap_or(u32::MAX);
             if place > 0 && question.told != Some(place) {
                 question.told = Some(place);
+                question.waited = true;
                 let _ = question.events.try_send(Ok(ProviderEvent::Status(Status::Queued { position: place })));
             }
         }
@@ -194,24 +200,24 @@ mod tests {
     fn each_one_knows_its_place_and_one_that_leaves_moves_the_others_up() {
         let queue = Queue::new(3);
         let mut readers = Vec::new();
-        let mut enter = || {
+        let enter = |readers: &mut Vec<_>| {
             let (sender, receiver) = mpsc::channel(8);
             readers.push(receiver);
             queue.enter(request(), sender, false)
         };
-        enter().unwrap();
+        enter(&mut readers).unwrap();
         assert!(matches!(queue.next(), Some(Job::Answer(_))));
-        let second = enter().unwrap();
-        enter().unwrap();
-        enter().unwrap();
-        assert!(matches!(enter(), Err(ProviderError::Overloaded)));
+        let second = enter(&mut readers).unwrap();
+        enter(&mut readers).unwrap();
+        enter(&mut readers).unwrap();
+        assert!(matches!(enter(&mut readers), Err(ProviderError::Overloaded)));
         assert_eq!(queue.depth(), QueueDepth { waiting: 3, capacity: 3, answering: true });
         let places: Vec<_> = readers.iter_mut().map(place).collect();
         assert_eq!(places, [None, Some(1), Some(2), Some(3), None]);
         queue.leave(second);
         let places: Vec<_> = readers.iter_mut().map(place).collect();
         assert_eq!(places, [None, None, Some(1), Some(2), None]);
-        enter().unwrap();
+        enter(&mut readers).unwrap();
     }
 
     #[test]

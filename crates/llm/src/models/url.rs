@@ -56,21 +56,30 @@ impl<F: FnMut(u64)> Download<'_, F> {
             self.partial.start_over().map_err(AppendError::Pull)?;
         }
         let mut fresh = 0;
+        let received = self.receive(&mut response, &mut fresh).await;
+        // What came before the connection broke is as good as the rest.
+        if !matches!(received, Err(AppendError::Write(_))) {
+            self.partial.keep(0, fresh).map_err(AppendError::Pull)?;
+        }
+        received?;
+        if self.partial.state.bytes == self.length { Ok(()) } else { Err(self.failed("it ended early".to_owned())) }
+    }
+
+    /// Writes what comes; `fresh` are the bytes of it that are not kept yet.
+    async fn receive(&mut self, response: &mut reqwest::Response, fresh: &mut u64) -> Result<(), AppendError> {
         while let Some(chunk) = response.chunk().await.map_err(|error| self.failed(reason(&error)))? {
-            self.partial.write(&chunk).map_err(AppendError::Write)?;
-            fresh += chunk.len() as u64;
-            let total = self.partial.state.bytes + fresh;
-            if total > self.length {
+            if self.partial.state.bytes + *fresh + chunk.len() as u64 > self.length {
                 return Err(self.failed("it is longer than the catalog says".to_owned()));
             }
-            (self.received)(total);
-            if fresh >= KEEP_EVERY {
-                self.partial.keep(0, fresh).map_err(AppendError::Pull)?;
-                fresh = 0;
+            self.partial.write(&chunk).map_err(AppendError::Write)?;
+            *fresh += chunk.len() as u64;
+            (self.received)(self.partial.state.bytes + *fresh);
+            if *fresh >= KEEP_EVERY {
+                self.partial.keep(0, *fresh).map_err(AppendError::Pull)?;
+                *fresh = 0;
             }
         }
-        self.partial.keep(0, fresh).map_err(AppendError::Pull)?;
-        if self.partial.state.bytes == self.length { Ok(()) } else { Err(self.failed("it ended early".to_owned())) }
+        Ok(())
     }
 
     async fn request(&self) -> Result<reqwest::Response, AppendError> {

@@ -1,5 +1,6 @@
 use std::time::{Duration, Instant};
 
+use futures::StreamExt;
 use hitesh_domain::{Message, Role, Status, StepFormat};
 use hitesh_llm::{
     FinishReason, PromptSize, Provider, ProviderError, ProviderEvent, ProviderState, Sampling,
@@ -52,12 +53,13 @@ async fn an_output_that_reaches_its_cap_is_told() {
 
 #[tokio::test]
 async fn the_whole_answers_cap_holds() {
-    let sampling = Sampling { max_tokens: Some(40), ..Sampling::default() };
-    let caps = StepTokens { output: 400, ..settings().step_tokens };
-    let provider = provider(LocalSettings { sampling, step_tokens: caps, ..settings() }).await;
+    let sampling = Sampling { max_tokens: Some(10), ..Sampling::default() };
+    let provider = provider(LocalSettings { sampling, ..settings() }).await;
     let answer = ask(&provider, "Tell me a long story.").await;
     assert_eq!(answer.finish, FinishReason::Length);
-    assert!((36..=60).contains(&answer.usage.completion_tokens), "{:?}", answer.usage);
+    // The tags are written all the same, and each step gets a word.
+    assert!(answer.usage.completion_tokens < 45, "{:?}", answer.usage);
+    steps(&answer.text);
 }
 
 #[tokio::test]
@@ -111,7 +113,7 @@ async fn another_prefix_is_computed_anew() {
 #[tokio::test]
 async fn dropping_the_stream_frees_the_model_at_once() {
     let caps = StepTokens { analyze: 200, think: 200, output: 400 };
-    let provider = provider(LocalSettings { step_tokens: caps, ..settings() }).await;
+    let provider = provider(LocalSettings { context_tokens: 2048, step_tokens: caps, ..settings() }).await;
     let mut stream = provider.stream(question("Tell me a long story.")).await.unwrap();
     while !matches!(next(&mut stream).await, Some(ProviderEvent::Delta(text)) if text.contains(' ')) {}
     let dropped = Instant::now();
@@ -138,7 +140,7 @@ async fn who_waits_knows_the_place_and_one_too_many_is_refused() {
     drop(second);
     assert_eq!(next(&mut third).await, queued(1));
     drop(first);
-    assert_eq!(steps(&read(third).await.text).0.is_empty(), false);
+    assert!(!steps(&read(third).await.text).0.is_empty());
 }
 
 #[tokio::test]
@@ -165,7 +167,6 @@ async fn a_prompt_that_does_not_fit_is_refused() {
 }
 
 async fn read_error(provider: &LocalProvider, request: hitesh_llm::CompletionRequest) -> ProviderError {
-    use futures::StreamExt;
     let mut stream = provider.stream(request).await.unwrap();
     loop {
         match stream.next().await {
@@ -189,14 +190,13 @@ async fn a_temperature_gives_other_answers() {
 #[tokio::test]
 async fn a_dropped_provider_ends_its_answers_and_its_thread() {
     let caps = StepTokens { analyze: 200, think: 200, output: 400 };
-    let provider = provider(LocalSettings { step_tokens: caps, ..settings() }).await;
+    let provider = provider(LocalSettings { context_tokens: 2048, step_tokens: caps, ..settings() }).await;
     let mut running = provider.stream(question("Tell me a long story.")).await.unwrap();
     assert!(matches!(next(&mut running).await, Some(ProviderEvent::Delta(_))));
     let mut waiting = provider.stream(question("And another.")).await.unwrap();
     let since = Instant::now();
     drop(provider);
     assert!(since.elapsed() < Duration::from_secs(1), "{:?}", since.elapsed());
-    use futures::StreamExt;
     while let Some(Ok(_)) = running.next().await {}
     assert!(matches!(waiting.next().await, Some(Ok(ProviderEvent::Status(_)))));
     assert!(matches!(waiting.next().await, Some(Err(ProviderError::Unavailable { .. }))));

@@ -1,6 +1,6 @@
 //! The model that the tests run, and how they ask it.
 
-use std::{env, path::PathBuf, time::Duration};
+use std::{env, num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use futures::StreamExt;
 use hitesh_domain::{Message, Role, StepFormat, Usage};
@@ -22,10 +22,12 @@ pub(crate) fn file() -> PathBuf {
         .expect("the test model is not here: run `hitesh-ai model pull smollm2-135m-instruct`")
 }
 
-/// Short steps, so that the tests are quick.
+/// Short steps, so that the tests are quick, and one thread: tests run side by side, and threads that wait for a
+/// core hold up each other.
 pub(crate) fn settings() -> LocalSettings {
     LocalSettings {
         context_tokens: 1024,
+        threads: Some(NonZeroUsize::MIN),
         step_tokens: StepTokens { analyze: 12, think: 16, output: 40 },
         ..LocalSettings::default()
     }

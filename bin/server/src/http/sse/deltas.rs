@@ -1,8 +1,10 @@
 use hitesh_domain::{JournalEvent, TurnEvent, TurnId};
 use serde::Serialize;
-use time::OffsetDateTime;
 
-use super::{Encoder, frame, whole_steps::WholeSteps};
+use super::{
+    Encoder, frame,
+    whole_steps::{Ended, WholeSteps},
+};
 use crate::http::bodies::UsageBody;
 
 /// The form with `"deltas": true`: every frame carries its number, and beside the unnamed events there are named ones
@@ -31,8 +33,8 @@ struct DeltaFrameBody<'a> {
 
 impl DeltaFrames {
     /// For the events of `turn`, from its first.
-    pub(crate) fn new(turn: TurnId, clock: fn() -> OffsetDateTime) -> Self {
-        Self { steps: WholeSteps::new(turn, clock), after: None }
+    pub(crate) fn new(turn: TurnId, ended: Ended) -> Self {
+        Self { steps: WholeSteps::new(turn, ended), after: None }
     }
 
     /// For a reader that has had the events up to `after` already. All events have to be given nevertheless: a step
@@ -93,9 +95,7 @@ pub(super) mod tests {
 
     use super::*;
 
-    pub(in crate::http::sse) fn clock() -> OffsetDateTime {
-        datetime!(2025-01-31 12:00:09 UTC)
-    }
+    pub(in crate::http::sse) const ENDED: Ended = Ended::At(datetime!(2025-01-31 12:00:09 UTC));
 
     pub(in crate::http::sse) fn turn_id() -> TurnId {
         "0190a0f0-0000-7000-8000-000000000001".parse().unwrap()
@@ -160,21 +160,21 @@ pub(super) mod tests {
 
     #[test]
     fn a_whole_answer_shows_every_piece_with_its_number() {
-        insta::assert_snapshot!(encoded(DeltaFrames::new(turn_id(), clock), &whole_turn()));
+        insta::assert_snapshot!(encoded(DeltaFrames::new(turn_id(), ENDED), &whole_turn()));
     }
 
     #[test]
     fn a_cut_answer_ends_with_one_error() {
-        insta::assert_snapshot!(encoded(DeltaFrames::new(turn_id(), clock), &cut_turn()));
+        insta::assert_snapshot!(encoded(DeltaFrames::new(turn_id(), ENDED), &cut_turn()));
     }
 
     #[test]
     fn a_reader_that_comes_back_anywhere_gets_exactly_the_rest() {
         for turn in [whole_turn(), cut_turn(), failed_turn()] {
-            let all = encoded(DeltaFrames::new(turn_id(), clock), &turn);
+            let all = encoded(DeltaFrames::new(turn_id(), ENDED), &turn);
             for after in 0..turn.len() as u64 {
-                let rest = encoded(DeltaFrames::new(turn_id(), clock).after(Some(after)), &turn);
-                let until_there = encoded(DeltaFrames::new(turn_id(), clock), &turn[..=after as usize]);
+                let rest = encoded(DeltaFrames::new(turn_id(), ENDED).after(Some(after)), &turn);
+                let until_there = encoded(DeltaFrames::new(turn_id(), ENDED), &turn[..=after as usize]);
                 assert_eq!(until_there + &rest, all, "after {after}");
             }
         }

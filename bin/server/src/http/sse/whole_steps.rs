@@ -10,9 +10,27 @@ use crate::http::bodies::Timestamp;
 #[derive(Debug)]
 pub(super) struct WholeSteps {
     turn: TurnId,
-    clock: fn() -> OffsetDateTime,
+    ended: Ended,
     text: String,
     output: Option<(String, OffsetDateTime)>,
+}
+
+/// When the turn ends: what dates an error. All other times come with the events.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Ended {
+    /// When its end is seen.
+    WhenSeen,
+    /// It is over since then.
+    At(OffsetDateTime),
+}
+
+impl Ended {
+    fn time(self) -> OffsetDateTime {
+        match self {
+            Ended::WhenSeen => OffsetDateTime::now_utc(),
+            Ended::At(time) => time,
+        }
+    }
 }
 
 /// The content of an unnamed event.
@@ -28,9 +46,8 @@ pub(super) struct StepFrameBody {
 }
 
 impl WholeSteps {
-    /// `clock` dates an error; all other times come with the events.
-    pub(super) fn new(turn: TurnId, clock: fn() -> OffsetDateTime) -> Self {
-        Self { turn, clock, text: String::new(), output: None }
+    pub(super) fn new(turn: TurnId, ended: Ended) -> Self {
+        Self { turn, ended, text: String::new(), output: None }
     }
 
     pub(super) fn turn(&self) -> TurnId {
@@ -72,7 +89,7 @@ impl WholeSteps {
                     step: "error",
                     error: Some(code.as_str()),
                     content: code.sentence().to_owned(),
-                    timestamp: Timestamp((self.clock)()),
+                    timestamp: Timestamp(self.ended.time()),
                     is_complete: true,
                     event_id: frame::event_id(self.turn, number),
                 }

@@ -70,7 +70,9 @@ async fn service(
 ) -> Fixture<impl Service<Request, Response = ServiceResponse<BoxBody>, Error = Error>> {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("hitesh.toml"), settings).unwrap();
-    let settings = Settings::load_in(folder.path(), &Args::default(), &[("OPENAI_API_KEY", "not-used")]).unwrap();
+    let settings =
+        Settings::load_in(folder.path(), &Args::default(), &[("HOME", "/nowhere"), ("OPENAI_API_KEY", "not-used")])
+            .unwrap();
     let engine = Engine::new(EngineParts {
         personas: Personas::new(vec![Persona::builtin("hitesh").unwrap()], &"hitesh".parse().unwrap()).unwrap(),
         router: Router::new(vec![Arc::new(ScriptedModel::new(script))]),
