@@ -59,8 +59,9 @@ pub async fn serve(settings: &Settings) -> Result<(), StartError> {
     let _background = background.clone().drop_guard();
     let application = Application::build(settings, engine.clone())?;
     maintenance::start(settings, &engine, &background);
-    application.run_until(stop).await?;
-    Ok(())
+    let served = application.run_until(stop).await;
+    engine.close().await;
+    Ok(served?)
 }
 
 /// An engine over these backends.

@@ -263,6 +263,11 @@ impl Engine {
         self.inner.draining.cancel();
     }
 
+    /// Lets go of the session store. For after [`drain`](Self::drain).
+    pub async fn close(&self) {
+        self.inner.store.close().await;
+    }
+
     /// Takes no new turns, gives those that run `limit` to end, then ends them as `Incomplete(drained)`. When it
     /// returns, every turn has its end and that is stored.
     pub async fn drain(&self, limit: Duration) {

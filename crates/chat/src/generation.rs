@@ -169,8 +169,11 @@ impl Generation {
             (None, Some(FinishReason::Stop), Completeness::Complete) => {
                 Finished { end: GenerationEnd::Complete, cacheable: true }
             }
-            (None, Some(FinishReason::Refusal), Completeness::Complete) => {
+            (None, Some(FinishReason::Refusal | FinishReason::Filtered), Completeness::Complete) => {
                 Finished { end: GenerationEnd::Complete, cacheable: false }
+            }
+            (None, Some(FinishReason::Filtered), _) if !came => {
+                Finished::part(GenerationEnd::Failed(ErrorCode::ProviderRejected))
             }
             (None, Some(FinishReason::Length), _) => part(IncompleteReason::Length),
             (None, Some(_), Completeness::NoOutput) => part(IncompleteReason::NoOutput),

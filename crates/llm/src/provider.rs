@@ -100,8 +100,10 @@ pub enum FinishReason {
     Stop,
     /// The length limit was reached: the answer is cut.
     Length,
-    /// The model or a filter refused; what came is the refusal.
+    /// The model refused; what came is the refusal.
     Refusal,
+    /// A filter ended the answer, wherever it was.
+    Filtered,
 }
 
 /// How long a prompt suits a provider.

@@ -54,6 +54,10 @@ pub trait SessionStore: Debug + Send + Sync + 'static {
     /// than 24 h); how many turns.
     async fn sweep(&self, older_than: OffsetDateTime) -> Result<u64, StoreError>;
 
+    /// Takes nothing more, keeps all that it took, and lets go of what it holds. Every later call is `Unavailable`;
+    /// closing twice is fine.
+    async fn close(&self);
+
     /// Its figures. Also serves as the health check: it fails when the store does.
     async fn stats(&self) -> Result<StoreStats, StoreError>;
 }

@@ -33,6 +33,8 @@ pub struct Reply {
 impl Client {
     /// One for the server at `base`, such as `http://127.0.0.1:8000`.
     pub fn new(base: &str) -> Self {
+        // Built with the whole workspace, reqwest has TLS and no provider of its own for it. One is enough.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().no_proxy().tcp_nodelay(true).build().expect("a client can be built");
         Self { http, base: Arc::from(base), headers: Vec::new(), patience: PATIENCE }
     }

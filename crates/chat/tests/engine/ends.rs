@@ -54,6 +54,21 @@ async fn only_a_whole_answer_completes_and_is_cached() {
             0,
         ),
         (
+            "filtered in the output",
+            Box::new(move |c| {
+                c.say(cut);
+                c.finish(FinishReason::Filtered)
+            }),
+            End::Incomplete(IncompleteReason::Cut),
+            0,
+        ),
+        (
+            "filtered at once",
+            Box::new(|c| c.finish(FinishReason::Filtered)),
+            End::Failed(ErrorCode::ProviderRejected),
+            0,
+        ),
+        (
             "no output",
             Box::new(|c| {
                 c.say("<analyze>a</analyze>");

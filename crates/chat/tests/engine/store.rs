@@ -90,6 +90,9 @@ impl SessionStore for Held {
     async fn sweep(&self, older_than: OffsetDateTime) -> Result<u64, StoreError> {
         self.inner.sweep(older_than).await
     }
+    async fn close(&self) {
+        self.inner.close().await;
+    }
     async fn stats(&self) -> Result<StoreStats, StoreError> {
         self.inner.stats().await
     }

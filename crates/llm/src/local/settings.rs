@@ -16,7 +16,8 @@ pub struct LocalSettings {
     pub threads: Option<NonZeroUsize>,
     /// Questions that may wait while one is answered.
     pub queue: usize,
-    /// Prompt tokens computed between two looks at the cancel flag.
+    /// Prompt tokens computed between two looks at the cancel flag. 32 take 0.6 s with 1.5 billion weights on two
+    /// free cores, which is as long as a cancelled question may keep the model.
     pub prefill_chunk: usize,
     /// The longest that each step may get.
     pub step_tokens: StepTokens,
@@ -46,7 +47,7 @@ impl Default for LocalSettings {
             context_tokens: 4096,
             threads: None,
             queue: 8,
-            prefill_chunk: 32,
+            prefill_chunk: 16,
             step_tokens: StepTokens { analyze: 60, think: 90, output: 420 },
             repetition_penalty: 1.1,
             repetition_window: 128,

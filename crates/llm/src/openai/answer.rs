@@ -106,7 +106,8 @@ fn finish_reason(reason: &str) -> Result<FinishReason, ProviderError> {
             Ok(FinishReason::Stop)
         }
         "length" | "max_tokens" => Ok(FinishReason::Length),
-        "content_filter" | "refusal" | "safety" => Ok(FinishReason::Refusal),
+        "refusal" => Ok(FinishReason::Refusal),
+        "content_filter" | "safety" => Ok(FinishReason::Filtered),
         _ => Err(ProviderError::Broken { reason: "it ended the answer for a reason that is not known" }),
     }
 }
@@ -186,7 +187,7 @@ mod tests {
         let rows = [
             ("stop", "Finish(Stop)"),
             ("length", "Finish(Length)"),
-            ("content_filter", "Finish(Refusal)"),
+            ("content_filter", "Finish(Filtered)"),
             ("tool_calls", "Finish(Stop)"),
             ("MAX_TOKENS", "Finish(Length)"),
             ("error", "Broken"),

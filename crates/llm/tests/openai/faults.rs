@@ -60,7 +60,7 @@ async fn whole_answers_of_every_form_are_read() {
         row("garbage after the end", whole("").replace(USAGE, "data: <x>\n\n"), "«hi» Finish(Stop)"),
         row("garbage after [DONE]", format!("{}data: <x>\n\n", whole("")), all),
         row("cut by length", format!("{}{}", delta("hi"), finish("length")), "«hi» Finish(Length)"),
-        row("filtered", format!("{}{}", delta("hi"), finish("content_filter")), "«hi» Finish(Refusal)"),
+        row("filtered", format!("{}{}", delta("hi"), finish("content_filter")), "«hi» Finish(Filtered)"),
         row("a tool was called", format!("{}{}", delta("hi"), finish("tool_calls")), "«hi» Finish(Stop)"),
         row("refused", whole("data: {\"choices\":[{\"delta\":{\"refusal\":\"no\"}}]}\n\n"), "«no» «hi» Finish(Refusal) 9+2"),
         row("reasoning (vLLM, DeepSeek)", whole("data: {\"choices\":[{\"delta\":{\"reasoning_content\":\"hm\"}}]}\n\n"), format!("(hm) {all}")),

@@ -14,17 +14,17 @@ pub(super) enum Begins {
     No,
     /// It may, when more comes.
     Partial,
-    Yes {
-        /// Whether the first key is one of ours.
-        known: bool,
-    },
+    Yes,
 }
 
-/// Reads `{ "key" :`, with one of our keys, or with any.
+/// Reads `{ "key" :`, with one of our keys; or, where `any_key` may come first, with any or none.
 pub(super) fn begins(text: &str, any_key: bool) -> Begins {
     let Some(inner) = text.strip_prefix('{').and_then(without_space) else { return Begins::No };
     if inner.is_empty() {
         return Begins::Partial;
+    }
+    if any_key && inner.starts_with('}') {
+        return Begins::Yes;
     }
     let Some(rest) = inner.strip_prefix('"') else { return Begins::No };
     let Some(end) = rest.find(['"', '\\']) else {
@@ -39,7 +39,7 @@ pub(super) fn begins(text: &str, any_key: bool) -> Begins {
     }
     match after.chars().next() {
         None => Begins::Partial,
-        Some(':') => Begins::Yes { known },
+        Some(':') => Begins::Yes,
         Some(_) => Begins::No,
     }
 }
@@ -61,8 +61,6 @@ fn begins_key(text: &str) -> bool {
 #[derive(Debug)]
 pub(super) struct JsonSteps {
     state: State,
-    /// The whole text, as long as none of our keys came: then the answer is a text that happens to be JSON.
-    foreign: Option<String>,
 }
 
 #[derive(Debug)]
@@ -94,15 +92,11 @@ enum Space {
 }
 
 impl JsonSteps {
-    /// `known`: the first key is one of ours.
-    pub(super) fn new(known: bool) -> Self {
-        Self { state: State::Between, foreign: (!known).then(String::new) }
+    pub(super) fn new() -> Self {
+        Self { state: State::Between }
     }
 
     pub(super) fn advance(&mut self, rest: &str, emitter: &mut Emitter) -> Progress {
-        if let Some(foreign) = &mut self.foreign {
-            foreign.push_str(rest);
-        }
         let mut decoded = String::new();
         for (at, c) in rest.char_indices() {
             let state = std::mem::replace(&mut self.state, State::Between);
@@ -154,13 +148,7 @@ impl JsonSteps {
 
     /// The end of the answer.
     pub(super) fn finish(self, ended: bool, emitter: &mut Emitter) {
-        if !ended {
-            return;
-        }
-        if let Some(text) = self.foreign {
-            emitter.text(Step::Output, &text);
-            emitter.end(Step::Output);
-        } else if let State::Quote(Some(step), _) = self.state {
+        if ended && let State::Quote(Some(step), _) = self.state {
             // Only the last brace is missing.
             emitter.drop_held();
             emitter.end(step);
@@ -185,12 +173,7 @@ impl JsonSteps {
                 _ => State::Between,
             },
             State::Value(step) => match c {
-                '"' => {
-                    if step.is_some() {
-                        self.foreign = None;
-                    }
-                    State::Text(step.filter(|step| emitter.accepts(*step)), Unescape::default())
-                }
+                '"' => State::Text(step.filter(|step| emitter.accepts(*step)), Unescape::default()),
                 '{' | '[' => State::Nested { depth: 1, in_string: false, escaped: false },
                 ',' | '}' => State::Between,
                 c if c.is_whitespace() => State::Value(step),

@@ -136,12 +136,13 @@ impl Seek {
         if self.place != Place::Start || !begins_line(text, at) {
             return Sight::Nothing;
         }
-        // Where JSON was asked for, a foreign key may come first. Elsewhere such a text is more likely code.
+        // Where JSON was asked for, an object of other keys is an answer that went wrong, unless ours follow. Elsewhere
+        // such a text is more likely code.
         let any_key = at == 0 && format != StepFormat::Tagged;
         match json::begins(here, any_key) {
             Begins::No => Sight::Nothing,
             Begins::Partial => Sight::Unclear,
-            Begins::Yes { known } => Sight::Mark(0, Mode::Json(JsonSteps::new(known))),
+            Begins::Yes => Sight::Mark(0, Mode::Json(JsonSteps::new())),
         }
     }
 }

@@ -116,8 +116,6 @@ fn a_text_without_marks_is_an_output() {
         "Haanji!",
         "  Haanji, <b>bold</b> < 3 {x} \n",
         "{ let x = 1; }",
-        "{\"name\": \"chai\"}",
-        "{}",
         "[{\"step\": 1}]",
         "`<output>` HTML ka element hai",
         "HTML ka <output> element form ka result dikhata hai: <output>5</output> aise.",
@@ -264,11 +262,15 @@ fn quotes_that_a_weak_model_did_not_escape_are_text() {
 }
 
 #[test]
-fn foreign_json_is_code_unless_our_keys_follow() {
+fn foreign_json_is_no_answer_where_json_was_asked_for_and_code_elsewhere() {
     let text = r#"{"plan":{"a":1},"analyze":"A","output":"O"}"#;
     assert_eq!(read(JsonObject, text, true), whole(&[(Analyze, "A"), (Output, "O")]));
     assert_eq!(read(Tagged, text, true), whole(&[(Output, text)]));
     assert_eq!(read(JsonObject, r#"{"plan":"secret"#, false), part(&[], Cut));
+    for wrong in [r#"{"plan":"a"}"#, "{}", " { }"] {
+        assert_eq!(read(JsonObject, wrong, true), part(&[], NoOutput), "{wrong}");
+        assert_eq!(read(Tagged, wrong, true), whole(&[(Output, wrong.trim())]), "{wrong}");
+    }
 }
 
 #[test]

@@ -65,7 +65,7 @@ impl Default for SqliteSettings {
 
 /// Sessions in SQLite: one thread writes, in transactions of whatever is queued (group commit), a few read.
 ///
-/// Dropping it writes what is queued and waits for that; [`close`](Self::close) does so without blocking the
+/// Dropping it writes what is queued and waits for that; [`close`](SessionStore::close) does so without blocking the
 /// thread.
 #[derive(Debug)]
 pub struct SqliteSessions {
@@ -73,7 +73,8 @@ pub struct SqliteSessions {
     queue: Option<mpsc::Sender<writer::Command>>,
     /// None in memory: the writer's connection is the only one.
     reads: Option<mpsc::Sender<reader::Command>>,
-    threads: Vec<JoinHandle<()>>,
+    /// Ends after the readers.
+    writer: Option<JoinHandle<()>>,
     shared: Arc<Shared>,
 }
 
@@ -95,34 +96,16 @@ impl SqliteSessions {
         let shared = Arc::new(shared);
 
         let no_thread = |source| OpenError::Thread { source };
-        let (reads, mut threads) = if readers.is_empty() {
+        let (reads, readers) = if readers.is_empty() {
             (None, Vec::new())
         } else {
             let (reads, threads) = reader::start(readers).map_err(no_thread)?;
             (Some(reads), threads)
         };
         let (queue, commands) = mpsc::channel(settings.queue.max(1));
-        let writer = Writer { db, lock, queue: commands, shared: Arc::clone(&shared) };
+        let writer = Writer { db, lock, readers, queue: commands, shared: Arc::clone(&shared) };
         let writer = thread::Builder::new().name("sessions-writer".to_owned()).spawn(move || writer.run());
-        threads.push(writer.map_err(no_thread)?);
-        Ok(Self { queue: Some(queue), reads, threads, shared })
-    }
-
-    /// Takes nothing more, writes what is queued, and lets go of the file. Every later call is
-    /// [`StoreError::Unavailable`]. Closing twice is fine.
-    pub async fn close(&self) {
-        if let Some(reads) = &self.reads {
-            // Closed before already, if that fails.
-            let _ = reads.send(reader::Command::Close).await;
-            reads.closed().await;
-        }
-        let (done, closed) = oneshot::channel();
-        if let Some(queue) = &self.queue
-            && queue.send(writer::Command::Close(done)).await.is_ok()
-        {
-            // An error means that the thread has gone, and the file with it.
-            let _ = closed.await;
-        }
+        Ok(Self { queue: Some(queue), reads, writer: Some(writer.map_err(no_thread)?), shared })
     }
 
     async fn write<T: Send + 'static>(
@@ -227,6 +210,21 @@ impl SessionStore for SqliteSessions {
         }
     }
 
+    async fn close(&self) {
+        if let Some(reads) = &self.reads {
+            // Closed before already, if that fails.
+            let _ = reads.send(reader::Command::Close).await;
+            reads.closed().await;
+        }
+        let (done, closed) = oneshot::channel();
+        if let Some(queue) = &self.queue
+            && queue.send(writer::Command::Close(done)).await.is_ok()
+        {
+            // An error means that the thread has gone, and the file with it.
+            let _ = closed.await;
+        }
+    }
+
     async fn stats(&self) -> Result<StoreStats, StoreError> {
         self.read(reader::reachable).await?;
         // A store that could not write says so until it can: it is tried here too, since nobody else may come.
@@ -245,7 +243,7 @@ impl Drop for SqliteSessions {
     fn drop(&mut self) {
         self.queue = None;
         self.reads = None;
-        for thread in self.threads.drain(..) {
+        if let Some(thread) = self.writer.take() {
             // A thread that panicked has nothing left to write.
             let _ = thread.join();
         }

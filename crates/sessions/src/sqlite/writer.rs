@@ -9,6 +9,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicI64, Ordering::Relaxed},
     },
+    thread::JoinHandle,
 };
 
 use hitesh_domain::TurnId;
@@ -112,6 +113,8 @@ struct Lost {
 }
 
 pub(super) struct Writer {
+    /// They have been told to end when the queue is closed.
+    pub(super) readers: Vec<JoinHandle<()>>,
     pub(super) db: Connection,
     pub(super) lock: Option<File>,
     pub(super) queue: mpsc::Receiver<Command>,
@@ -148,7 +151,12 @@ impl Writer {
                 self.truncate_log();
             }
         }
-        // The last connection to close folds the log into the file; only then may somebody else have it.
+        // The last connection to close folds the log into the file, which those that only read can't. Only then may
+        // somebody else have it.
+        for reader in self.readers {
+            // One that panicked has let go as well.
+            let _ = reader.join();
+        }
         drop(self.db);
         drop(self.lock);
         for done in closing {
