@@ -92,8 +92,8 @@ api() {
 pull_test_model() {
     step "the small model for tests"
     cargo build --locked --package hitesh-server
-    TEST_MODEL_FILE=$("${CARGO_TARGET_DIR:-target}/debug/hitesh-ai" model pull "$test_model")
-    export TEST_MODEL_FILE
+    HITESH_TEST_MODEL=$("${CARGO_TARGET_DIR:-target}/debug/hitesh-ai" model pull "$test_model")
+    export HITESH_TEST_MODEL
 }
 
 local_model() {
