@@ -14,7 +14,7 @@ use crate::settings::{ProviderSettings, Settings};
 ///
 /// # Errors
 /// In a sentence for the operator that says what to do.
-pub fn start(settings: &Settings, provider: &ProviderSettings) -> Result<Arc<dyn Provider>, String> {
+pub(crate) fn start(settings: &Settings, provider: &ProviderSettings) -> Result<Arc<dyn Provider>, String> {
     let path = model_file(settings, &provider.model)?;
     let local = &settings.local;
     let local = LocalSettings {

@@ -73,7 +73,8 @@ impl Frame {
 }
 
 impl Sse {
-    pub(crate) fn new(response: reqwest::Response) -> Self {
+    /// Reads the events of this reply.
+    pub fn new(response: reqwest::Response) -> Self {
         Self {
             status: response.status().as_u16(),
             headers: response.headers().clone(),
