@@ -160,7 +160,7 @@ mod tests {
         "q8Zx9vK2pLm4NrT7 aGVsbG8gd29ybGQ= deadbeefcafebabe 550e8400-e29b-41d4-a716-446655440000",
         "!!!!! ??? ... --- === *** ((((())))) <<<<>>>> {}[];:'\"",
         "naïve café résumé — “quoted” … → done",
-        "JSON HTTP FASTAPI README TODO XMLHTTPREQUEST_MAX_SIZE",
+        "JSON HTTP FASTAPI README NOTICE XMLHTTPREQUEST_MAX_SIZE",
     ];
 
     /// Estimate over truth.

@@ -1,7 +1,7 @@
 //! The HTTP side: routes, wire forms, and who may ask. Data goes one way here: bytes become a validated request once
 //! (`extract`, `chat_body`), the engine answers with events, and an encoder makes bytes of them (`sse`, the bodies).
 //!
-//! Routes that take a [`caller::Caller`] need an API key when keys are configured: all of `/api/chat` but `health`
+//! Routes that take a `Caller` need an API key when keys are configured: all of `/api/chat` but `health`
 //! (open) and `cache/clear` (the admin's). `/`, `/api`, `/api/personas`, the probes and the API pages are open.
 
 mod about;
