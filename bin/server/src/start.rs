@@ -86,7 +86,7 @@ pub fn engine(settings: &Settings, backends: Backends) -> Result<Engine, StartEr
     }))
 }
 
-fn personas(settings: &PersonaSettings) -> Result<Personas, StartError> {
+pub(crate) fn personas(settings: &PersonaSettings) -> Result<Personas, StartError> {
     let mut all = Vec::new();
     for directory in &settings.directories {
         all.push(Persona::from_dir(directory)?);

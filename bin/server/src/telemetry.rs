@@ -7,7 +7,7 @@ use tracing_subscriber::{Layer, Registry, filter::Targets, fmt, layer::Subscribe
 
 use crate::settings::{LogFormat, LogLevel, LogSettings};
 
-/// Libraries that say much at `debug` and nothing that a user of this service needs.
+/// Libraries whose `info` and `debug` say nothing that a user of this service needs.
 const CHATTY: [&str; 9] =
     ["actix_http", "actix_server", "h2", "hyper", "hyper_util", "mio", "reqwest", "rustls", "tokio_util"];
 
@@ -37,7 +37,7 @@ pub fn init(settings: &LogSettings) -> Result<(), TelemetryError> {
 
 /// What is let through. `async_openai` never is, whatever the settings say.
 fn filter(level: &LogLevel) -> Targets {
-    let quiet = level.everything.min(LevelFilter::INFO);
+    let quiet = level.everything.min(LevelFilter::WARN);
     Targets::new()
         .with_default(level.everything)
         .with_targets(CHATTY.map(|library| (library, quiet)))

@@ -6,7 +6,7 @@ use std::{
 use hitesh_cache::{Cache, CacheKey};
 use hitesh_domain::{Owner, SessionId, Source, TurnId, TurnInfo};
 use hitesh_llm::{Provider, ProviderError, Router};
-use hitesh_sessions::{Claim, Context, NewTurn, Page, SessionStore, StoredTurn};
+use hitesh_sessions::{Claim, Context, NewTurn, Page, SessionStore, StoreError, StoredTurn};
 use time::OffsetDateTime;
 use tokio::runtime::Handle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -78,7 +78,7 @@ impl Default for EngineSettings {
         Self {
             disconnect_grace: Duration::from_secs(15),
             max_history_messages: 10,
-            max_in_flight: 512,
+            max_in_flight: 4096,
             max_per_session: 4,
             cache_ttl: Duration::from_secs(3600),
             store_patience: Duration::from_secs(5),
@@ -161,13 +161,22 @@ impl Engine {
         session: &SessionId,
         page: Page,
     ) -> Result<Vec<StoredTurn>, EngineError> {
-        Ok(self.inner.store.history(owner, session, page).await?)
+        let mut turns = self.inner.patient(self.inner.store.history(owner, session, page)).await?;
+        for turn in turns.iter_mut().filter(|turn| turn.outcome.is_none()) {
+            // One that is open in the store may have ended since, or its end may not be stored yet.
+            if let Some(known) = self.inner.turn(owner, turn.info.turn).await? {
+                turn.outcome = known.snapshot().outcome();
+            }
+        }
+        Ok(turns)
     }
 
     /// Forgets a session and stops its turns; whether there was anything.
     pub async fn erase(&self, owner: &Owner, session: &SessionId) -> Result<bool, EngineError> {
-        let live = self.inner.registry.of_session(owner, session);
-        let stored = self.inner.store.erase(owner, session).await?;
+        let mut live = self.inner.registry.of_session(owner, session);
+        let stored = self.inner.patient(self.inner.store.erase(owner, session)).await?;
+        // A turn that was about to begin may have been erased with the others.
+        live.extend(self.inner.registry.of_session(owner, session));
         for turn in &live {
             turn.stop.cancel();
         }
@@ -263,9 +272,11 @@ impl Engine {
         self.inner.draining.cancel();
     }
 
-    /// Lets go of the session store. For after [`drain`](Self::drain).
+    /// Lets go of the session store. For after [`drain`](Self::drain). Takes at most as long as the store is waited for.
     pub async fn close(&self) {
-        self.inner.store.close().await;
+        if tokio::time::timeout(self.inner.settings.store_patience, self.inner.store.close()).await.is_err() {
+            tracing::error!("the session store did not close in time");
+        }
     }
 
     /// Takes no new turns, gives those that run `limit` to end, then ends them as `Incomplete(drained)`. When it
@@ -289,12 +300,17 @@ impl Inner {
         let work = async {
             let digest = digest(&request);
             let claim = Claim { key: key.clone(), digest, turn: TurnId::now() };
-            let bound = self.store.claim(&owner, claim).await?;
+            let bound = self.patient(self.store.claim(&owner, claim)).await?;
             if bound.digest != digest {
                 return Err(EngineError::IdempotencyConflict);
             }
             match self.turn(&owner, bound.turn).await? {
-                Some(turn) => Ok(turn),
+                Some(turn) if turn.is_worth_repeating() => Ok(turn),
+                // It came to nothing, and the caller asks again: that is a new turn.
+                Some(_) => {
+                    let bound = self.patient(self.store.rebind(&owner, bound, TurnId::now())).await?;
+                    self.begin(request, bound.turn).await
+                }
                 // The key is new, or what it was bound to never began: this request is that turn.
                 None => self.begin(request, bound.turn).await,
             }
@@ -316,7 +332,8 @@ impl Inner {
         let context = match &context_of {
             None => Context::default(),
             Some(session) => {
-                self.store.context(&request.owner, session, self.settings.max_history_messages.div_ceil(2)).await?
+                let turns = self.settings.max_history_messages.div_ceil(2);
+                self.patient(self.store.context(&request.owner, session, turns)).await?
             }
         };
         let ask = Arc::new(Ask {
@@ -370,11 +387,18 @@ impl Inner {
     ) -> Result<Turn, EngineError> {
         let live =
             Arc::new(LiveTurn::new(turn.info.clone(), turn.owner.clone(), turn.question.clone(), &wish, started));
+        // Before the store has it: whoever erases the session finds it here or there.
+        self.registry.insert(Arc::clone(&live));
         let store = match stored {
             false => None,
-            true => Some((Arc::clone(&self.store), self.store.begin(turn).await?)),
+            true => match self.store.begin(turn).await {
+                Ok(durable) => Some((Arc::clone(&self.store), durable)),
+                Err(error) => {
+                    self.registry.remove(live.info.turn);
+                    return Err(error.into());
+                }
+            },
         };
-        self.registry.insert(Arc::clone(&live));
         let handle = Turn::live(Arc::clone(&live), Arc::clone(&self.figures));
         let runner = Runner {
             live,
@@ -443,11 +467,29 @@ impl Inner {
         turn.info.provider = outcome.provider.clone();
         turn.info.model.clone_from(&outcome.model);
         if stored {
-            self.store.record(turn.clone(), outcome.clone()).await?;
+            self.patient(self.store.record(turn.clone(), outcome.clone())).await?;
         }
         let took = started.elapsed();
-        self.figures.turn(outcome.end, Source::Cache, took, Some(took), None);
-        Ok(Turn::over(Snapshot::of_record(turn, outcome), Arc::clone(&self.figures)))
+        self.figures.turn(outcome.end, Source::Cache, took, Some(took));
+        let owner = turn.owner.clone();
+        let snapshot = Snapshot::of_record(turn, outcome);
+        if !stored {
+            self.keep(owner, snapshot.clone());
+        }
+        Ok(Turn::over(snapshot, Arc::clone(&self.figures)))
+    }
+
+    /// Nobody can replay it from the store: it stays in memory for a reader that comes back.
+    fn keep(&self, owner: Owner, snapshot: Snapshot) {
+        let id = snapshot.info.turn;
+        self.registry.keep(owner, snapshot);
+        let (registry, draining) = (Arc::clone(&self.registry), self.draining.clone());
+        let grace = self.settings.disconnect_grace;
+        let forget = async move {
+            tokio::select! { () = draining.cancelled() => {}, () = tokio::time::sleep(grace) => {} }
+            registry.forget(id);
+        };
+        self.tasks.spawn_on(forget, &self.runtime);
     }
 
     async fn turn(&self, owner: &Owner, id: TurnId) -> Result<Option<Turn>, EngineError> {
@@ -455,8 +497,20 @@ impl Inner {
         if let Some(live) = self.registry.get(owner, id) {
             return Ok(Some(Turn::live(live, figures())));
         }
-        let stored = self.store.turn(owner, id).await?;
+        if let Some(snapshot) = self.registry.kept(owner, id) {
+            return Ok(Some(Turn::over(Snapshot::clone(&snapshot), figures())));
+        }
+        let stored = self.patient(self.store.turn(owner, id)).await?;
         Ok(stored.map(|turn| Turn::over(Snapshot::of_stored(turn), figures())))
+    }
+
+    /// The store's answer, if it comes in time.
+    async fn patient<T>(&self, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, EngineError> {
+        let limit = self.settings.store_patience;
+        match tokio::time::timeout(limit, work).await {
+            Ok(result) => Ok(result?),
+            Err(_) => Err(StoreError::Unavailable { reason: format!("no answer within {limit:?}") }.into()),
+        }
     }
 
     fn nobody(&self) -> EngineError {

@@ -132,20 +132,12 @@ impl Figures {
         }
     }
 
-    pub(crate) fn turn_ended(&self, live: &LiveTurn, end: End, usage: Option<Usage>) {
+    pub(crate) fn turn_ended(&self, live: &LiveTurn, end: End) {
         let first_token = live.generation().first_delta().map(|at| at.saturating_duration_since(live.started));
-        let usage = usage.filter(|_| live.pays());
-        self.turn(end, live.info.source, live.started.elapsed(), first_token, usage);
+        self.turn(end, live.info.source, live.started.elapsed(), first_token);
     }
 
-    pub(crate) fn turn(
-        &self,
-        end: End,
-        source: Source,
-        took: Duration,
-        first_token: Option<Duration>,
-        usage: Option<Usage>,
-    ) {
+    pub(crate) fn turn(&self, end: End, source: Source, took: Duration, first_token: Option<Duration>) {
         let mut turns = self.turns.lock();
         turns.requests += 1;
         turns.errors += u64::from(!matches!(end, End::Completed | End::Stopped));
@@ -158,11 +150,14 @@ impl Figures {
             turns.first_token_total += first_token;
             turns.first_tokens += 1;
         }
-        if let Some(usage) = usage {
-            turns.usage.prompt_tokens += usage.prompt_tokens;
-            turns.usage.completion_tokens += usage.completion_tokens;
-            turns.usage.cached_tokens += usage.cached_tokens;
-        }
+    }
+
+    /// What an upstream call cost: once for each call, however many turns followed it.
+    pub(crate) fn usage(&self, usage: Usage) {
+        let total = &mut self.turns.lock().usage;
+        total.prompt_tokens += usage.prompt_tokens;
+        total.completion_tokens += usage.completion_tokens;
+        total.cached_tokens += usage.cached_tokens;
     }
 
     pub(crate) fn provider_call(&self, provider: &ProviderId, took: Duration, whole: bool) {

@@ -101,25 +101,25 @@ impl Generation {
     }
 
     async fn answer(&self, upstream: &Upstream) -> Finished {
-        let started = Instant::now();
+        let mut call = Call { upstream, provider: self.asked.provider.clone(), started: Instant::now(), failed: false };
         let answering = upstream.router.stream(|provider| upstream.ask.prepare(provider).request).await;
         let mut answering = match answering {
             Ok(answering) => answering,
             Err(error) => {
                 tracing::warn!(provider = %self.asked.provider, %error, "no provider accepted the question");
-                upstream.figures.provider_call(&self.asked.provider, started.elapsed(), false);
+                call.failed = true;
                 return Finished::part(GenerationEnd::Failed(failure(&error)));
             }
         };
         let answerer = self.answered.get_or_init(|| Answerer::of(answering.provider.as_ref()));
-        let finished = self.write(&mut answering).await;
-        let ok = matches!(finished.end, GenerationEnd::Complete);
-        upstream.figures.provider_call(&answerer.provider, started.elapsed(), ok);
+        call.provider.clone_from(&answerer.provider);
+        let finished = self.write(&mut answering, &upstream.figures).await;
+        call.failed = finished.end != GenerationEnd::Complete;
         finished
     }
 
     /// Turns the upstream's text into journal events as it comes.
-    async fn write(&self, answering: &mut Answering) -> Finished {
+    async fn write(&self, answering: &mut Answering, figures: &Figures) -> Finished {
         let mut parser = StepParser::new(answering.provider.step_format());
         let mut usage: Option<Usage> = None;
         let mut finish = None;
@@ -143,6 +143,7 @@ impl Generation {
         let (rest, completeness) = parser.finish(matches!(finish, Some(FinishReason::Stop | FinishReason::Refusal)));
         self.append(rest);
         self.journal.append(usage.map(JournalEvent::Usage));
+        usage.into_iter().for_each(|usage| figures.usage(usage));
         if let Some(error) = &error {
             tracing::warn!(provider = %answering.provider.id(), %error, "the answer broke off");
         }
@@ -221,6 +222,20 @@ struct Finished {
 impl Finished {
     fn part(end: GenerationEnd) -> Self {
         Self { end, cacheable: false }
+    }
+}
+
+/// Counts an upstream call however it ends. One that was stopped because nobody wanted it any more has not failed.
+struct Call<'a> {
+    upstream: &'a Upstream,
+    provider: ProviderId,
+    started: Instant,
+    failed: bool,
+}
+
+impl Drop for Call<'_> {
+    fn drop(&mut self) {
+        self.upstream.figures.provider_call(&self.provider, self.started.elapsed(), !self.failed);
     }
 }
 

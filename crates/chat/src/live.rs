@@ -1,6 +1,6 @@
 use std::{sync::Arc, time::Instant};
 
-use hitesh_domain::{Content, End, Outcome, Owner, Source, TurnInfo};
+use hitesh_domain::{Content, End, Outcome, Owner, TurnInfo};
 use time::OffsetDateTime;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -86,11 +86,6 @@ impl LiveTurn {
             provider: answerer.provider.clone(),
             model: answerer.model.clone(),
         }
-    }
-
-    /// Whether what its upstream call cost is counted for this turn.
-    pub(crate) fn pays(&self) -> bool {
-        self.info.source == Source::Model
     }
 }
 

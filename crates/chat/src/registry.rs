@@ -3,7 +3,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use hitesh_domain::{Owner, SessionId, TurnId};
 use parking_lot::Mutex;
 
-use crate::{error::EngineError, live::LiveTurn};
+use crate::{error::EngineError, live::LiveTurn, turn::Snapshot};
 
 /// The turns of this process: who may begin one, and where a live one is found.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ struct Turns {
     admitted: usize,
     by_session: HashMap<(Owner, SessionId), usize>,
     live: HashMap<TurnId, Arc<LiveTurn>>,
+    /// Turns that are over and not stored, for the readers that come back.
+    kept: HashMap<TurnId, (Owner, Arc<Snapshot>)>,
 }
 
 /// A turn's place among the admitted; dropped when it has ended.
@@ -68,6 +70,21 @@ impl Registry {
     /// A live turn of this owner.
     pub(crate) fn get(&self, owner: &Owner, turn: TurnId) -> Option<Arc<LiveTurn>> {
         self.turns.lock().live.get(&turn).filter(|live| live.owner == *owner).cloned()
+    }
+
+    /// Keeps a turn that is over and not stored, until [`forget`](Self::forget).
+    pub(crate) fn keep(&self, owner: Owner, snapshot: Snapshot) {
+        self.turns.lock().kept.insert(snapshot.info.turn, (owner, Arc::new(snapshot)));
+    }
+
+    pub(crate) fn forget(&self, turn: TurnId) {
+        self.turns.lock().kept.remove(&turn);
+    }
+
+    /// A turn of this owner that is over and not stored.
+    pub(crate) fn kept(&self, owner: &Owner, turn: TurnId) -> Option<Arc<Snapshot>> {
+        let turns = self.turns.lock();
+        turns.kept.get(&turn).filter(|(whose, _)| whose == owner).map(|(_, snapshot)| Arc::clone(snapshot))
     }
 
     /// The live turns of a session.

@@ -6,7 +6,7 @@ use hitesh_sessions::{Durable, SessionStore, StoreError};
 use time::OffsetDateTime;
 use tokio::{
     sync::watch,
-    time::{Instant, MissedTickBehavior, interval, timeout},
+    time::{MissedTickBehavior, interval, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -19,6 +19,10 @@ use crate::{
 
 /// How often a store that is away is tried again.
 const STORE_RETRY: Duration = Duration::from_millis(200);
+/// The same, once its turn's reader has been told.
+const STORE_LATER: Duration = Duration::from_secs(2);
+/// How long an end waits for the store when the server is about to go.
+const LAST_PATIENCE: Duration = Duration::from_secs(2);
 /// How much of an answer a crash may cost.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
 
@@ -56,7 +60,7 @@ impl Runner {
                     // Should the store have taken the turn after all, it is not left open.
                     let outcome = live.outcome(end, 0, at);
                     let _ = timeout(STORE_RETRY, store.finish(live.info.turn, outcome)).await;
-                    figures.turn_ended(&live, end, None);
+                    figures.turn_ended(&live, end);
                     return ending.publish(end, at);
                 }
                 Some(store)
@@ -68,14 +72,23 @@ impl Runner {
         drop(wish);
         let at = OffsetDateTime::now_utc();
         let outcome = live.outcome(end, live.shown.borrow().events, at);
-        let usage = outcome.usage();
+        let mut unstored = None;
         if let Some(store) = &store
-            && let Err(error) = finish(store.as_ref(), &live, outcome, patience).await
+            && let Err(error) = finish(store.as_ref(), &live, outcome.clone(), patience, &cut_off).await
         {
             tracing::error!(turn = %live.info.turn, %error, "the end of the turn could not be stored");
             end = End::Failed(ErrorCode::StoreUnavailable);
+            unstored = Some((store, Outcome { end, ..outcome }));
         }
-        figures.turn_ended(&live, end, usage);
+        figures.turn_ended(&live, end);
+        if let Some((store, outcome)) = unstored {
+            live.show(|shown| shown.end = Some((end, at)));
+            // Its place among the admitted stays taken: a store that is away holds no more turns than that.
+            tokio::select! {
+                () = draining.cancelled() => {}
+                () = store_at_last(store.as_ref(), &live, outcome) => {}
+            }
+        }
         drop(admission);
         if store.is_none() {
             // Nobody can replay it from the store: it stays in memory for a reader that comes back.
@@ -138,27 +151,51 @@ async fn abandoned(mut readers: watch::Receiver<usize>, grace: Duration) {
     }
 }
 
+/// Tries until the store takes it, or for good refuses it.
+async fn store_at_last(store: &dyn SessionStore, live: &LiveTurn, outcome: Outcome) {
+    loop {
+        tokio::time::sleep(STORE_LATER).await;
+        match within(STORE_LATER, store.finish(live.info.turn, outcome.clone())).await {
+            Err(StoreError::Unavailable { .. }) => {}
+            Err(error) => return tracing::error!(turn = %live.info.turn, %error, "the end of the turn is lost"),
+            Ok(()) => return,
+        }
+    }
+}
+
 async fn finish(
     store: &dyn SessionStore,
     live: &LiveTurn,
     outcome: Outcome,
     patience: Duration,
+    cut_off: &CancellationToken,
 ) -> Result<(), StoreError> {
-    let until = Instant::now() + patience;
-    loop {
-        let left = until.saturating_duration_since(Instant::now());
-        match within(left, store.finish(live.info.turn, outcome.clone())).await {
-            Err(StoreError::Unavailable { .. }) if Instant::now() + STORE_RETRY < until => {
-                tokio::time::sleep(STORE_RETRY).await;
+    let tries = async {
+        loop {
+            match store.finish(live.info.turn, outcome.clone()).await {
+                Err(StoreError::Unavailable { .. }) => tokio::time::sleep(STORE_RETRY).await,
+                result => return result,
             }
-            result => return result,
         }
+    };
+    let last_call = async {
+        cut_off.cancelled().await;
+        tokio::time::sleep(LAST_PATIENCE).await;
+    };
+    tokio::select! {
+        biased;
+        result = tries => result,
+        () = tokio::time::sleep(patience) => Err(late(patience)),
+        () = last_call => Err(late(LAST_PATIENCE)),
     }
 }
 
 async fn within(limit: Duration, work: impl Future<Output = Result<(), StoreError>>) -> Result<(), StoreError> {
-    let late = || StoreError::Unavailable { reason: format!("no answer within {limit:?}") };
-    timeout(limit, work).await.unwrap_or_else(|_| Err(late()))
+    timeout(limit, work).await.unwrap_or_else(|_| Err(late(limit)))
+}
+
+fn late(limit: Duration) -> StoreError {
+    StoreError::Unavailable { reason: format!("no answer within {limit:?}") }
 }
 
 /// Publishes the end of a turn exactly once, also when its task panics.

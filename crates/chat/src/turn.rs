@@ -75,6 +75,11 @@ impl Turn {
         }
     }
 
+    /// Whether a request that is made again is answered with it: one that came to nothing is not.
+    pub(crate) fn is_worth_repeating(&self) -> bool {
+        matches!(self.snapshot().end, None | Some(End::Completed | End::Stopped))
+    }
+
     /// Waits for its end.
     pub async fn ended(&self) -> Snapshot {
         if let State::Live(lease) = &self.state {
@@ -105,6 +110,18 @@ impl Snapshot {
                 info: Arc::new(turn.info),
             },
         }
+    }
+
+    /// What became of it; none while it runs.
+    pub(crate) fn outcome(self) -> Option<Outcome> {
+        Some(Outcome {
+            end: self.end?,
+            transcript: self.transcript,
+            source: self.source,
+            provider: self.provider,
+            model: self.model,
+            ended_at: self.ended_at?,
+        })
     }
 
     fn with_outcome(info: TurnInfo, question: Content, outcome: Outcome) -> Self {

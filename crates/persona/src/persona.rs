@@ -144,6 +144,8 @@ impl std::fmt::Debug for Persona {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use std::collections::{HashMap, HashSet};
+
     use super::*;
 
     /// The texts of all built-in notes.
@@ -173,5 +175,33 @@ pub(crate) mod tests {
         let (read, compiled) = (Persona::from_dir(folder).unwrap(), Persona::builtin("hitesh").unwrap());
         assert_eq!(read.content_hash(), compiled.content_hash());
         assert!(read.note_ids().eq(compiled.note_ids()));
+    }
+
+    /// The words of a note's body outside of code blocks.
+    fn prose_words(body: &str) -> usize {
+        body.split("```").step_by(2).map(|prose| prose.split_whitespace().count()).sum()
+    }
+
+    #[test]
+    fn notes_keep_the_rules_of_the_handbook() {
+        let tokenizer = tiktoken_rs::o200k_base().unwrap();
+        for persona in Persona::builtin_ids().into_iter().map(|id| Persona::builtin(id).unwrap()) {
+            let (mut titles, mut keywords) = (HashSet::new(), HashMap::new());
+            for note in &persona.pack.notes {
+                let id = &note.id;
+                assert!(titles.insert(note.title.to_lowercase()), "{id}: another note has its title");
+                assert!((6..=14).contains(&note.keywords.len()), "{id}: {} keywords", note.keywords.len());
+                for keyword in &note.keywords {
+                    let other = keywords.insert(keyword.to_lowercase(), id);
+                    assert_eq!(other, None, "{id}: `{keyword}` twice");
+                }
+                let text = format!("{}{}{}", note.title, note.gist, note.body);
+                assert!(!text.contains(|c| matches!(c, '\u{900}'..='\u{97f}')), "{id}: not in Roman script");
+                let words = prose_words(&note.body);
+                assert!((60..=160).contains(&words), "{id}: {words} words of prose");
+                let gist = tokenizer.encode_ordinary(&note.gist).len();
+                assert!(gist <= 80, "{id}: a gist of {gist} tokens");
+            }
+        }
     }
 }

@@ -46,6 +46,10 @@ pub trait SessionStore: Debug + Send + Sync + 'static {
     /// Binds an idempotency key to `turn` for 24 h, or says what it is bound to. Durable when it returns.
     async fn claim(&self, owner: &Owner, claim: Claim) -> Result<Claim, StoreError>;
 
+    /// Binds the key of `claim`, whose turn came to nothing, to `to` instead. Gives what it is bound to then: another
+    /// claim, if it no longer was bound as `claim` says. Durable when it returns.
+    async fn rebind(&self, owner: &Owner, claim: Claim, to: TurnId) -> Result<Claim, StoreError>;
+
     /// Ends all turns that a process left open, as `Incomplete(crashed)` with their last checkpoint; how many.
     /// For the start, before anything else.
     async fn recover(&self) -> Result<u64, StoreError>;

@@ -1,9 +1,11 @@
 use std::io::Write;
 
+use hitesh_sessions::sqlite::OpenError;
+
 use crate::{
-    backends::{open_store, providers},
+    backends::{BackendError, open_store, providers},
     settings::{SessionsPlace, Settings},
-    start::StartError,
+    start::{self, StartError},
 };
 
 /// Reaches everything that the settings name, and prints a line for each.
@@ -13,12 +15,18 @@ use crate::{
 pub(super) async fn run(settings: &Settings) -> Result<(), StartError> {
     let mut report = Report { out: std::io::stdout(), faults: 0 };
     report.line(Ok(()), "settings", "valid")?;
-    let place = match &settings.sessions.place {
+    let personas = start::personas(&settings.persona).map(|_| ()).map_err(|error| error.to_string());
+    report.line(personas, "personas", settings.persona.default.as_str())?;
+    let mut place = match &settings.sessions.place {
         SessionsPlace::File(path) => path.display().to_string(),
         SessionsPlace::Memory => "in memory, until the process ends".to_owned(),
     };
     let store = match open_store(&settings.sessions).await {
         Ok(store) => store.stats().await.map(|_| ()).map_err(|error| error.to_string()),
+        Err(BackendError::Open(OpenError::InUse { .. })) => {
+            place.push_str(" (in use by a running server)");
+            Ok(())
+        }
         Err(error) => Err(error.to_string()),
     };
     report.line(store, "session store", &place)?;

@@ -20,7 +20,7 @@ pub(super) struct Remote {
     url: String,
     session: SessionId,
     persona: Option<PersonaId>,
-    /// The first key of these settings: who runs a server with keys has them here.
+    /// The first key of these settings, for a server on this machine: who runs one with keys has them here.
     key: Option<String>,
 }
 
@@ -56,7 +56,11 @@ impl Remote {
         }
         let client = http_client(url.starts_with("https://"), CONNECT)
             .map_err(|error| StartError::Command(error.to_string()))?;
-        let key = settings.auth.keys.first().map(|key| key.key.expose_secret().to_owned());
+        // These settings are of this machine's server: its key goes to no other.
+        let local = ["127.0.0.1", "localhost", "[::1]"];
+        let host = reqwest::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned));
+        let is_here = host.is_some_and(|host| local.contains(&host.as_str()));
+        let key = settings.auth.keys.first().filter(|_| is_here).map(|key| key.key.expose_secret().to_owned());
         Ok(Self { client, url: format!("{url}/api/chat/stream"), session, persona, key })
     }
 

@@ -39,7 +39,9 @@ impl Terminal {
             self.write(if self.colour { mark } else { plain })?;
             self.step = Some(step);
         }
-        self.write(text)
+        // A model's control characters would be the terminal's orders.
+        let text: String = text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect();
+        self.write(&text)
     }
 
     /// What the answer waits for.

@@ -70,14 +70,19 @@ impl ChatBody {
     /// With the code of the first field that is wrong.
     pub(super) fn into_request(self, caller: Caller, header: IdempotencyHeader) -> Result<TurnRequest, ApiError> {
         let content = self.content.ok_or_else(|| ApiError::field("content", "is missing"))?;
+        let store = self.store.unwrap_or(true);
+        let idempotency = idempotency(header, self.idempotency_key)?;
+        if idempotency.is_some() && !store {
+            return Err(ApiError::field("idempotency_key", "needs a turn that is stored"));
+        }
         Ok(TurnRequest {
             owner: caller.owner,
             content: Content::try_from(content)?,
             session: self.session_id.map(session_id).transpose()?,
             persona: self.persona.map(persona_id).transpose()?,
             cache: self.cache.map(CachePolicy::from).unwrap_or_default(),
-            store: self.store.unwrap_or(true),
-            idempotency: idempotency(header, self.idempotency_key)?,
+            store,
+            idempotency,
         })
     }
 }

@@ -273,7 +273,10 @@ impl From<EngineError> for ApiError {
             }
             EngineError::Draining => Code::Turn(ErrorCode::Draining),
             EngineError::StoreUnavailable(_) => Code::Turn(ErrorCode::StoreUnavailable),
-            EngineError::ProviderUnavailable { .. } => Code::Turn(ErrorCode::ProviderUnavailable),
+            EngineError::ProviderUnavailable { reason } => {
+                let what_to_do = format!("No language model can answer: {reason}.");
+                return Self::new(Code::Turn(ErrorCode::ProviderUnavailable)).saying(what_to_do);
+            }
             EngineError::IdempotencyConflict => Code::IdempotencyConflict,
             EngineError::CacheUnavailable => Code::CacheUnavailable,
             EngineError::Internal => Code::Turn(ErrorCode::Internal),
@@ -323,6 +326,8 @@ pub(super) struct ErrorBody {
 
 #[cfg(test)]
 mod tests {
+    use hitesh_sessions::StoreError;
+
     use super::*;
 
     #[test]
@@ -333,9 +338,17 @@ mod tests {
 
     #[test]
     fn details_are_for_debugging_only() {
-        let error = ApiError::from(EngineError::ProviderUnavailable { reason: "openai: no key".to_owned() });
+        let away = StoreError::Unavailable { reason: "the disk is full".to_owned() };
+        let error = ApiError::from(EngineError::StoreUnavailable(away));
         assert_eq!(error.body("id", false).details, None);
-        assert!(error.body("id", true).details.unwrap().contains("openai: no key"));
+        assert!(error.body("id", true).details.unwrap().contains("the disk is full"));
+    }
+
+    #[test]
+    fn who_can_not_be_answered_is_told_what_to_do() {
+        let reason = "local: the model is not here: pull it".to_owned();
+        let error = ApiError::from(EngineError::ProviderUnavailable { reason });
+        assert!(error.body("id", false).message.contains("pull it"));
     }
 
     #[test]

@@ -50,8 +50,10 @@ impl<T: DeserializeOwned + 'static> FromRequest for JsonBody<T> {
 /// What can be refused by its head alone.
 fn refuse_unread(request: &HttpRequest) -> Result<(), ApiError> {
     let has_type = request.headers().contains_key(header::CONTENT_TYPE);
-    // Curl's and old clients' way to send JSON without saying so names no type at all; a wrong one is a mistake.
-    if has_type && !is_json(request) {
+    // Programs may send JSON without naming its type; a wrong type is a mistake. A web page has to name it: without a
+    // type its browser would not ask first whether the page may.
+    let is_page = request.headers().contains_key(header::ORIGIN);
+    if (has_type || is_page) && !is_json(request) {
         return Err(ApiError::new(Code::UnsupportedMediaType));
     }
     let length = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());

@@ -192,6 +192,33 @@ async fn the_same_idempotency_key_is_the_same_turn() {
 }
 
 #[tokio::test]
+async fn a_request_that_came_to_nothing_is_asked_anew_under_its_key() {
+    let bench = Bench::new();
+    let request = || hitesh_chat::TurnRequest { idempotency: Some("key-1".parse().unwrap()), ..ask("s", "q") };
+    let failed = bench.engine.start(request()).await.unwrap();
+    drop(bench.call().await);
+    assert!(matches!(soon(failed.ended()).await.end, Some(End::Failed(_))));
+    let again = bench.engine.start(request()).await.unwrap();
+    assert_ne!(again.info().turn, failed.info().turn);
+    bench.call().await.answer("x");
+    assert_eq!(soon(again.ended()).await.end, Some(End::Completed));
+    assert_eq!(bench.engine.start(request()).await.unwrap().info().turn, again.info().turn);
+}
+
+#[tokio::test]
+async fn a_cached_answer_that_is_not_stored_can_be_followed_for_the_grace_time() {
+    let bench = Bench::new();
+    let first = bench.engine.start(ask("s", "q")).await.unwrap();
+    bench.call().await.answer("x");
+    soon(first.ended()).await;
+    let hit = bench.engine.start(hitesh_chat::TurnRequest { store: false, ..ask("t", "q") }).await.unwrap();
+    let id = hit.info().turn;
+    let again = bench.engine.turn(&Owner::public(), id).await.unwrap().unwrap();
+    assert_eq!(all(again.follow(0)).await, all(hit.follow(0)).await);
+    assert!(bench.engine.turn(&"other".parse().unwrap(), id).await.unwrap().is_none());
+}
+
+#[tokio::test]
 async fn an_erased_session_stays_erased_when_its_turn_ends_later() {
     let bench = Bench::new();
     let session: SessionId = "s".parse().unwrap();

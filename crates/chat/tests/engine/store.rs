@@ -84,6 +84,9 @@ impl SessionStore for Held {
     async fn claim(&self, owner: &Owner, claim: Claim) -> Result<Claim, StoreError> {
         self.inner.claim(owner, claim).await
     }
+    async fn rebind(&self, owner: &Owner, claim: Claim, to: TurnId) -> Result<Claim, StoreError> {
+        self.inner.rebind(owner, claim, to).await
+    }
     async fn recover(&self) -> Result<u64, StoreError> {
         self.inner.recover().await
     }
@@ -135,6 +138,34 @@ async fn an_answer_that_can_not_be_stored_is_not_called_complete() {
     store.broken.store(true, Ordering::SeqCst);
     call.answer("x");
     assert_eq!(ends(&all(turn.follow(0)).await), [End::Failed(ErrorCode::StoreUnavailable)]);
+}
+
+#[tokio::test]
+async fn an_end_that_could_not_be_stored_is_stored_as_it_was_told_when_the_store_is_back() {
+    let store = Held::new();
+    let bench = Bench::with(patience(300), Arc::clone(&store) as Arc<dyn SessionStore>);
+    let turn = bench.engine.start(ask("s", "q")).await.unwrap();
+    let call = bench.call().await;
+    store.broken.store(true, Ordering::SeqCst);
+    call.answer("x");
+    let told = soon(turn.ended()).await.end;
+    assert_eq!(told, Some(End::Failed(ErrorCode::StoreUnavailable)));
+    // Before it is stored, nothing else is said of it.
+    assert_eq!(bench.history("s").await[0].outcome.as_ref().map(|outcome| outcome.end), told);
+    store.broken.store(false, Ordering::SeqCst);
+    let session = "s".parse().unwrap();
+    let kept = soon(async {
+        loop {
+            let page = Page { limit: 1, before: None };
+            let turn = store.inner.history(&Owner::public(), &session, page).await.unwrap().remove(0);
+            if let Some(outcome) = turn.outcome {
+                break outcome;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    });
+    let kept = kept.await;
+    assert_eq!((Some(kept.end), kept.transcript.output()), (told, "x"));
 }
 
 #[tokio::test]

@@ -1,8 +1,8 @@
 //! Which notes fit a question: lexical, without a model, and forgiving about how Hinglish is spelt.
 //!
 //! A note is found by its keywords and its title; its body only decides between notes that these found, so that an
-//! analogy ("chai", "dhaba") finds nothing. A keyword of several words counts as far as the question holds its
-//! words: "docker" alone is all of `docker` and half of `docker vs vm`.
+//! analogy ("chai", "dhaba") finds nothing. A keyword of several words counts in full when the question holds them all,
+//! and the less the more are missing: "rate" alone says little for `rate limiting`.
 
 mod devanagari;
 mod fold;
@@ -21,7 +21,7 @@ use crate::pack::Note;
 const THRESHOLD: f32 = 0.42;
 
 /// What a word of the title counts, where one of a whole keyword counts 1.
-const TITLE: f32 = 0.45;
+const TITLE: f32 = 0.3;
 
 /// What a word of the gist or the body counts, and the most that they may add.
 const BODY: f32 = 0.04;
@@ -52,8 +52,33 @@ struct Entry {
     title: Vec<usize>,
 }
 
-/// What a question holds of the vocabulary: a word's number to how surely it was meant, 0 to 1.
-type Meant = BTreeMap<usize, f32>;
+/// What a question holds of the vocabulary.
+#[derive(Default)]
+struct Meant {
+    /// A word's number to how surely it was meant, 0 to 1.
+    sureness: BTreeMap<usize, f32>,
+    /// The words that one word of the question may mean: of each group a note counts the best only, so that a keyword
+    /// and its misspelling don't count twice. No word is in two groups.
+    groups: Vec<Vec<usize>>,
+}
+
+impl Meant {
+    fn add(&mut self, group: impl IntoIterator<Item = (usize, f32)>) {
+        let mut fresh = Vec::new();
+        for (word, sureness) in group {
+            let known = self.sureness.entry(word).or_insert_with(|| {
+                fresh.push(word);
+                0.0
+            });
+            *known = known.max(sureness);
+        }
+        self.groups.push(fresh);
+    }
+
+    fn of(&self, word: usize) -> Option<f32> {
+        self.sureness.get(&word).copied()
+    }
+}
 
 impl NoteIndex {
     pub(crate) fn new(notes: &[Note]) -> Self {
@@ -96,9 +121,9 @@ impl NoteIndex {
         let leans = words.points_back || words.content.is_empty();
         let previous = previous.filter(|_| leans);
         if let Some(previous) = previous {
-            for (word, sureness) in self.meant(&Words::of_question(previous)) {
-                let entry = meant.entry(word).or_insert(0.0);
-                *entry = entry.max(sureness * PREVIOUS);
+            let before = self.meant(&Words::of_question(previous));
+            for group in &before.groups {
+                meant.add(group.iter().filter_map(|word| Some((*word, before.of(*word)? * PREVIOUS))));
             }
         }
         let mut scored = self.scores(&meant, &words.content);
@@ -109,34 +134,28 @@ impl NoteIndex {
     }
 
     fn meant(&self, words: &Words) -> Meant {
-        let mut meant = Meant::new();
-        let mut add = |word: usize, sureness: f32| {
-            let entry = meant.entry(word).or_insert(0.0);
-            *entry = entry.max(sureness);
-        };
+        let mut meant = Meant::default();
         for Word { key, devanagari } in &words.content {
-            for (word, sureness) in self.vocabulary.find(key, *devanagari) {
-                add(word, sureness);
-            }
+            meant.add(self.vocabulary.find(key, *devanagari));
         }
         for joined in &words.joined {
-            if let Some(word) = self.vocabulary.exact(joined) {
-                add(word, 1.0);
-            }
+            meant.add(self.vocabulary.exact(joined).map(|word| (word, 1.0)));
         }
         meant
     }
 
     fn scores(&self, meant: &Meant, words: &[Word]) -> Vec<(usize, f32)> {
         let mut candidates: BTreeMap<usize, f32> = BTreeMap::new();
-        for word in meant.keys() {
+        for word in meant.sureness.keys() {
             for note in self.holders.get(*word).into_iter().flatten() {
                 candidates.entry(*note).or_insert(0.0);
             }
         }
         for (note, score) in &mut candidates {
             if let Some(entry) = self.notes.get(*note) {
-                *score = meant.keys().map(|word| self.weight(entry, *word, meant)).sum();
+                let best =
+                    |group: &Vec<usize>| group.iter().map(|word| self.weight(entry, *word, meant)).fold(0.0, f32::max);
+                *score = meant.groups.iter().map(best).sum();
             }
         }
         // Among notes that were found, the one that speaks more of the question's words.
@@ -160,16 +179,23 @@ impl NoteIndex {
             .filter(|keyword| keyword.contains(&word))
             .map(|keyword| self.share(keyword, meant))
             .fold(0.0, f32::max);
-        let title = if entry.title.contains(&word) { TITLE * meant.get(&word).copied().unwrap_or(0.0) } else { 0.0 };
+        let title = if entry.title.contains(&word) { TITLE * meant.of(word).unwrap_or(0.0) } else { 0.0 };
         self.rarity_of(word) * keyword.max(title)
     }
 
-    /// How much of a keyword the question holds, 0 to 1.
+    /// How much a keyword's words count, 0 to 1: as surely as they were meant, and as many of them as were said. A word
+    /// that stands alone for half of its keyword thus counts about a quarter, and finds nothing.
     fn share(&self, keyword: &[usize], meant: &Meant) -> f32 {
-        let all: f32 = keyword.iter().map(|word| self.rarity_of(*word)).sum();
-        let held: f32 =
-            keyword.iter().map(|word| self.rarity_of(*word) * meant.get(word).copied().unwrap_or(0.0)).sum();
-        held / all
+        let (mut all, mut surely, mut said) = (0.0, 0.0, 0);
+        for word in keyword {
+            let rarity = self.rarity_of(*word);
+            all += rarity;
+            if let Some(sureness) = meant.of(*word) {
+                surely += rarity * sureness;
+                said += 1;
+            }
+        }
+        surely / all * count(said) / count(keyword.len())
     }
 
     fn rarity_of(&self, word: usize) -> f32 {
@@ -181,7 +207,7 @@ impl NoteIndex {
         let explained =
             |note: usize, word: usize| self.notes.get(note).map_or(0.0, |entry| self.weight(entry, word, meant));
         let second = scored.iter().skip(1).find(|(note, score)| {
-            let news = meant.keys().any(|word| explained(*note, *word) > explained(*first, *word) + THRESHOLD);
+            let news = meant.sureness.keys().any(|word| explained(*note, *word) > explained(*first, *word) + THRESHOLD);
             *score >= best * SECOND && (news || *score >= best * 0.85)
         });
         let picked = [Some(first), second.map(|(note, _)| note)];

@@ -98,7 +98,7 @@ impl Vocabulary {
         let end = a.iter().rev().zip(b.iter().rev()).take(most).take_while(|(x, y)| x == y).count();
         match (a.len() - start - end, b.len() - start - end) {
             // Another letter makes another word ("online", "offline") more often than a slip does.
-            (1, 1) => Some(0.75),
+            (1, 1) => Some(0.6),
             (left, right) if left.max(right) <= 1 => Some(1.0),
             (2, 2) if a.get(start) == b.get(start + 1) && a.get(start + 1) == b.get(start) => Some(1.0),
             _ => None,

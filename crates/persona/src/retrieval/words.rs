@@ -16,13 +16,18 @@ pub(super) struct Word {
     pub(super) devanagari: bool,
 }
 
-/// Words that every question may hold, in spellings that people type, as they are and folded.
-static STOP_WORDS: LazyLock<HashSet<String>> = LazyLock::new(|| {
-    let words = || include_str!("stopwords.txt").split_whitespace();
-    // A short key is too many words at once: "out" and "auth" sound alike.
-    let folded = words().map(fold).filter(|key| key.len() > 3);
-    words().map(str::to_owned).chain(folded).collect()
-});
+/// Words that every question may hold, in spellings that people type.
+static STOP_WORDS: LazyLock<HashSet<&str>> =
+    LazyLock::new(|| include_str!("stopwords.txt").split_whitespace().collect());
+
+/// The keys of the stop words, for the spellings that the list lacks. A short key is too many words at once: "bas" is
+/// also "bash".
+static STOP_KEYS: LazyLock<HashSet<String>> =
+    LazyLock::new(|| STOP_WORDS.iter().map(|word| fold(word)).filter(|key| key.len() > 3).collect());
+
+/// The keys again without any `a` but the first letter: Devanagari does not write whether one is spoken ("लगता").
+static STOP_KEYS_DEVANAGARI: LazyLock<HashSet<String>> =
+    LazyLock::new(|| STOP_WORDS.iter().map(|word| without_a(&fold(word))).filter(|key| key.len() > 2).collect());
 
 /// Words that point at what was said before, folded.
 static POINTERS: LazyLock<HashSet<String>> = LazyLock::new(|| {
@@ -71,7 +76,10 @@ impl Words {
             if let Some(before) = &before {
                 words.joined.push(fold(&format!("{before}{roman}")));
             }
-            if !key.is_empty() && !STOP_WORDS.contains(&key) && !STOP_WORDS.contains(&roman) {
+            let stops = STOP_WORDS.contains(roman.as_str())
+                || STOP_KEYS.contains(&key)
+                || (devanagari && STOP_KEYS_DEVANAGARI.contains(&without_a(&key)));
+            if !key.is_empty() && !stops {
                 words.content.push(Word { key, devanagari });
             }
             before = Some(roman);
@@ -80,14 +88,20 @@ impl Words {
     }
 }
 
+fn without_a(key: &str) -> String {
+    key.char_indices().filter(|(at, c)| *at == 0 || *c != 'a').map(|(_, c)| c).collect()
+}
+
 /// Lower-case words of letters and digits. `c++`, `c#` and `.net` keep their signs, in letters; a trailing `js` is a
-/// word of its own, so that "nodejs", "node.js" and "node js" are the same.
+/// word of its own, so that "nodejs", "node.js" and "node js" are the same. Where a stop word would be left ("next"),
+/// it stays.
 fn tokens(text: &str) -> Vec<String> {
     let text: String = text.nfkc().flat_map(char::to_lowercase).collect();
     let text = text.replace("c++", " cplusplus ").replace("c#", " csharp ").replace(".net", " dotnet ");
+    let text = text.replace(".js", "js");
     let mut tokens = Vec::new();
     for token in text.split(|c: char| !is_part_of_word(c)).filter(|token| !token.is_empty()) {
-        match token.strip_suffix("js").filter(|stem| stem.len() > 2) {
+        match token.strip_suffix("js").filter(|stem| stem.len() > 2 && !STOP_WORDS.contains(stem)) {
             Some(stem) => tokens.extend([stem.to_owned(), "js".to_owned()]),
             None => tokens.push(token.to_owned()),
         }

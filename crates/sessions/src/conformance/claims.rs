@@ -36,6 +36,15 @@ pub async fn of_many_claims_at_once_one_binds(store: Store) {
     assert!(claims.contains(&bound[0]));
 }
 
+pub async fn a_key_whose_turn_came_to_nothing_is_bound_anew(store: Store) {
+    let failed = claim("k", 1);
+    store.claim(&owner(), failed.clone()).await.unwrap();
+    let anew = Claim { turn: TurnId::now(), ..failed.clone() };
+    assert_eq!(store.rebind(&owner(), failed.clone(), anew.turn).await.unwrap(), anew);
+    assert_eq!(store.rebind(&owner(), failed, TurnId::now()).await.unwrap(), anew, "it is no longer bound to that");
+    assert_eq!(store.claim(&owner(), claim("k", 1)).await.unwrap(), anew);
+}
+
 pub async fn erasing_a_session_frees_its_keys(store: Store) {
     let turns = [turn_in("s", "erased"), turn_in("t", "kept")];
     for (turn, key) in turns.iter().zip(["k", "l"]) {

@@ -45,7 +45,7 @@ macro_rules! conformance_tests {
             an_erased_turn_is_not_restored_by_a_later_finish, an_erased_session_can_begin_anew,
             open_turns_are_recovered_with_their_last_checkpoint, recovering_leaves_ended_turns_as_they_are,
             a_recovered_turn_keeps_its_end, sweeping_forgets_old_ended_turns_only, sweeping_takes_any_number_of_turns,
-            the_first_claim_of_a_key_binds_it, a_key_is_bound_for_its_owner_only, of_many_claims_at_once_one_binds,
+            the_first_claim_of_a_key_binds_it, a_key_whose_turn_came_to_nothing_is_bound_anew, a_key_is_bound_for_its_owner_only, of_many_claims_at_once_one_binds,
             erasing_a_session_frees_its_keys, recovering_frees_keys_whose_turn_never_began,
         }
     };

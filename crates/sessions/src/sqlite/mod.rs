@@ -193,6 +193,11 @@ impl SessionStore for SqliteSessions {
         self.write(move |db, _| statements::claim(db, &owner, &claim, now)).await
     }
 
+    async fn rebind(&self, owner: &Owner, claim: Claim, to: TurnId) -> Result<Claim, StoreError> {
+        let (owner, now) = (owner.clone(), OffsetDateTime::now_utc());
+        self.write(move |db, _| statements::rebind(db, &owner, claim.clone(), to, now)).await
+    }
+
     async fn recover(&self) -> Result<u64, StoreError> {
         let now = OffsetDateTime::now_utc();
         self.write(move |db, _| statements::recover(db, now)).await

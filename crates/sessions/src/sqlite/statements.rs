@@ -134,6 +134,21 @@ pub(super) fn claim(db: &Connection, owner: &Owner, claim: &Claim, now: OffsetDa
     Ok(claim.clone())
 }
 
+pub(super) fn rebind(
+    db: &Connection,
+    owner: &Owner,
+    bound: Claim,
+    to: TurnId,
+    now: OffsetDateTime,
+) -> Result<Claim, Failure> {
+    db.prepare_cached("DELETE FROM claims WHERE owner = ? AND key = ? AND turn = ?")?.execute(params![
+        owner.as_str(),
+        bound.key.as_str(),
+        bound.turn.as_bytes()
+    ])?;
+    claim(db, owner, &Claim { turn: to, ..bound }, now)
+}
+
 pub(super) fn recover(db: &Connection, now: OffsetDateTime) -> Result<u64, Failure> {
     let mut ended = 0;
     let mut left = db.prepare("SELECT turn, provider, model, source, partial FROM turns WHERE outcome IS NULL")?;

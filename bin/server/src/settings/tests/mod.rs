@@ -60,7 +60,7 @@ fn without_anything_the_defaults_hold() {
     assert_eq!(settings.server.body_timeout, Duration::from_secs(10));
     assert_eq!(settings.log, LogSettings { level: LogLevel::parse("info").unwrap(), format: LogFormat::Text });
     assert!(settings.auth.keys.is_empty() && settings.auth.admin_key.is_none());
-    assert_eq!((settings.limits.rate(), settings.limits.max_in_flight, settings.limits.session_turns), (None, 512, 4));
+    assert_eq!((settings.limits.rate(), settings.limits.max_in_flight, settings.limits.session_turns), (None, 4096, 4));
     assert_eq!(settings.cors.allowed_origins, AllowedOrigins::Any);
     let cache = CacheSettings { enabled: true, ttl: Duration::from_secs(3600), max_bytes: 64 << 20 };
     assert_eq!(settings.cache, cache);
