@@ -121,3 +121,19 @@ async fn without_an_admin_key_only_loopback_peers_administer() {
         forwarded.post(clear, &json!({})).await.expect_error(403, "forbidden");
     }
 }
+
+#[tokio::test]
+async fn guessing_keys_is_limited_like_asking() {
+    let upstream = Upstream::answering(Answer::about("access")).await;
+    let limited = "[limits]\nrequests_per_minute = 3\nburst = 3\n";
+    let server = ServerBuilder::asking(&upstream).settings(KEYS).settings(limited).start().await;
+    let guesser = bearer(&server, "a-guess-of-a-key");
+    for _ in 0..3 {
+        guesser.get("/api/chat/performance").await.expect_error(401, "unauthorized");
+    }
+    guesser.get("/api/chat/performance").await.expect_error(429, "rate_limited");
+    let cleared = guesser.post("/api/chat/cache/clear", &json!({})).await;
+    cleared.expect_error(429, "rate_limited");
+    let owner = bearer(&server, "anitas-key-123456").get("/api/chat/performance").await;
+    assert_eq!(owner.status, 200, "who has a key is no guesser");
+}

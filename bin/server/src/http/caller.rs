@@ -40,18 +40,22 @@ impl FromRequest for Caller {
 impl Caller {
     fn of(request: &HttpRequest) -> Result<Self, ApiError> {
         let http = http(request)?;
-        let owner = http.keys.owner(request.headers()).ok_or_else(|| ApiError::new(Code::Unauthorized))?;
-        if let Some(limit) = &http.request_limit {
-            let who = if owner == Owner::public() {
-                peer(request)
-                    .map_or(Who::Others, |peer| Who::at(client_address(peer, request.headers(), &http.trusted_proxies)))
-            } else {
-                Who::Owner(owner.clone())
-            };
-            limit.check(who).map_err(|wait| ApiError::new(Code::RateLimited).after(wait))?;
-        }
-        Ok(Self { owner })
+        let owner = http.keys.owner(request.headers());
+        // Before the key is refused: guessing keys is asking too.
+        charge(http, request, owner.as_ref())?;
+        owner.map(|owner| Self { owner }).ok_or_else(|| ApiError::new(Code::Unauthorized))
     }
+}
+
+/// Counts the request for the owner of its key, or for the address that it came from.
+fn charge(http: &Http, request: &HttpRequest, owner: Option<&Owner>) -> Result<(), ApiError> {
+    let Some(limit) = &http.request_limit else { return Ok(()) };
+    let who = match owner.filter(|owner| **owner != Owner::public()) {
+        Some(owner) => Who::Owner(owner.clone()),
+        None => peer(request)
+            .map_or(Who::Others, |peer| Who::at(client_address(peer, request.headers(), &http.trusted_proxies))),
+    };
+    limit.check(who).map_err(|wait| ApiError::new(Code::RateLimited).after(wait))
 }
 
 /// The operator: who shows the admin key, or, when none is configured, who asks from the server's own machine.
@@ -75,7 +79,11 @@ impl Admin {
         } else {
             peer(request).is_some_and(|peer| is_local(peer, request.headers())) && !is_from_another_page(request)
         };
-        if may { Ok(Self) } else { Err(ApiError::new(Code::Forbidden)) }
+        if may {
+            return Ok(Self);
+        }
+        charge(http, request, None)?;
+        Err(ApiError::new(Code::Forbidden))
     }
 }
 

@@ -1,10 +1,10 @@
 //! The interactive API pages. All that they load is in the binary.
 
-use std::io::Read;
+use std::{io::Read, sync::LazyLock};
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::{self, AcceptEncoding, Encoding, Header},
+    http::header::{self, AcceptEncoding, ContentType, Encoding, Header},
     web::Path,
 };
 use flate2::read::GzDecoder;
@@ -60,7 +60,9 @@ static ASSETS: [Asset; 5] = [
 
 /// The OpenAPI document.
 pub(super) async fn openapi() -> HttpResponse {
-    HttpResponse::Ok().json(ApiDocument::openapi())
+    // The same for as long as the process lives.
+    static DOCUMENT: LazyLock<String> = LazyLock::new(|| ApiDocument::openapi().to_json().unwrap_or_default());
+    HttpResponse::Ok().content_type(ContentType::json()).body(DOCUMENT.as_str())
 }
 
 /// Swagger UI.

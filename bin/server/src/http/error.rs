@@ -274,7 +274,10 @@ impl From<EngineError> for ApiError {
             EngineError::Draining => Code::Turn(ErrorCode::Draining),
             EngineError::StoreUnavailable(_) => Code::Turn(ErrorCode::StoreUnavailable),
             EngineError::ProviderUnavailable { reason } => {
-                let what_to_do = format!("No language model can answer: {reason}.");
+                let what_to_do = format!(
+                    "No language model can answer ({reason}). The operator has to mend that, or give another provider: a \
+                     pulled model, OPENAI_API_KEY, or a list of providers in the settings."
+                );
                 return Self::new(Code::Turn(ErrorCode::ProviderUnavailable)).saying(what_to_do);
             }
             EngineError::IdempotencyConflict => Code::IdempotencyConflict,
