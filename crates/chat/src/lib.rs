@@ -2,6 +2,7 @@
 
 mod answer;
 mod ask;
+mod begin;
 mod engine;
 mod error;
 mod figures;

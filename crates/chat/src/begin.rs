@@ -1,0 +1,249 @@
+//! How a request becomes a turn: admitted, put into its context, answered from the cache or given to a generation.
+
+use std::{sync::Arc, time::Instant};
+
+use hitesh_cache::CacheKey;
+use hitesh_domain::{Owner, SessionId, Source, TurnId, TurnInfo};
+use hitesh_llm::Provider;
+use hitesh_sessions::{Claim, Context, NewTurn, StoreError};
+use time::OffsetDateTime;
+
+use crate::{
+    answer::CachedAnswer,
+    ask::{Ask, Prepared},
+    engine::Inner,
+    error::EngineError,
+    flights::Wish,
+    generation::{Answerer, Generation, Upstream},
+    idempotency::digest,
+    live::LiveTurn,
+    registry::Admission,
+    request::{CachePolicy, TurnRequest},
+    runner::Runner,
+    turn::{Snapshot, Turn},
+};
+
+impl Inner {
+    pub(crate) async fn start(self: &Arc<Self>, request: TurnRequest) -> Result<Turn, EngineError> {
+        let Some(key) = request.idempotency.clone() else { return self.begin(request, TurnId::now()).await };
+        let owner = request.owner.clone();
+        let work = async {
+            let digest = digest(&request);
+            let claim = Claim { key: key.clone(), digest, turn: TurnId::now() };
+            let bound = self.patient(self.store.claim(&owner, claim)).await?;
+            if bound.digest != digest {
+                return Err(EngineError::IdempotencyConflict);
+            }
+            match self.turn(&owner, bound.turn).await? {
+                Some(turn) if turn.is_worth_repeating() => Ok(turn),
+                // It came to nothing, and the caller asks again: that is a new turn.
+                Some(_) => {
+                    let bound = self.patient(self.store.rebind(&owner, bound, TurnId::now())).await?;
+                    self.begin(request, bound.turn).await
+                }
+                // The key is new, or what it was bound to never began: this request is that turn.
+                None => self.begin(request, bound.turn).await,
+            }
+        };
+        self.beginnings.alone(&owner, &key, work).await
+    }
+
+    async fn begin(self: &Arc<Self>, request: TurnRequest, id: TurnId) -> Result<Turn, EngineError> {
+        if self.draining.is_cancelled() {
+            return Err(EngineError::Draining);
+        }
+        let started = Instant::now();
+        let started_at = OffsetDateTime::now_utc();
+        let persona = self.personas.get(request.persona.as_ref()).ok_or(EngineError::PersonaUnknown)?;
+        let known = request.session.filter(|_| request.store);
+        let context_of = known.clone();
+        let session = known.unwrap_or_else(SessionId::random);
+        let admission = self.registry.admit(&request.owner, &session)?;
+        let context = match &context_of {
+            None => Context::default(),
+            Some(session) => {
+                let turns = self.settings.max_history_messages.div_ceil(2);
+                self.patient(self.store.context(&request.owner, session, turns)).await?
+            }
+        };
+        let ask = Arc::new(Ask {
+            owner: request.owner.clone(),
+            persona: Arc::clone(persona),
+            question: request.content.clone(),
+            context,
+            max_history_messages: self.settings.max_history_messages,
+        });
+        // With every provider away, an answer that exists can still be given.
+        let available = self.router.first_available();
+        let asked = available.or(self.router.providers().first()).ok_or_else(|| self.nobody())?;
+        let prepared = ask.prepare(asked.as_ref());
+        let mut turn = NewTurn {
+            owner: request.owner,
+            info: TurnInfo {
+                turn: id,
+                session,
+                persona: persona.id().clone(),
+                provider: asked.id().clone(),
+                model: asked.model().to_owned(),
+                source: Source::Model,
+                started_at,
+            },
+            question: request.content,
+            notes: prepared.notes.clone(),
+        };
+        if request.cache == CachePolicy::Use
+            && let Some(answer) = self.cached(&prepared.key).await
+        {
+            return self.answer_from_cache(turn, answer, request.store, started).await;
+        }
+        if available.is_none() {
+            return Err(self.nobody());
+        }
+        let (wish, joined) = self.generation(request.cache, ask, asked.as_ref(), &prepared);
+        if joined {
+            turn.info.source = Source::Joined;
+        }
+        self.run(turn, wish, admission, request.store, started).await
+    }
+
+    /// Begins the turn in the store and hands it to its task.
+    async fn run(
+        self: &Arc<Self>,
+        turn: NewTurn,
+        wish: Wish,
+        admission: Admission,
+        stored: bool,
+        started: Instant,
+    ) -> Result<Turn, EngineError> {
+        let live =
+            Arc::new(LiveTurn::new(turn.info.clone(), turn.owner.clone(), turn.question.clone(), &wish, started));
+        // Before the store has it: whoever erases the session finds it here or there.
+        self.registry.insert(Arc::clone(&live));
+        let store = match stored {
+            false => None,
+            true => match self.store.begin(turn).await {
+                Ok(durable) => Some((Arc::clone(&self.store), durable)),
+                Err(error) => {
+                    self.registry.remove(live.info.turn);
+                    return Err(error.into());
+                }
+            },
+        };
+        let handle = Turn::live(Arc::clone(&live), Arc::clone(&self.figures));
+        let runner = Runner {
+            live,
+            wish,
+            admission,
+            registry: Arc::clone(&self.registry),
+            figures: Arc::clone(&self.figures),
+            store,
+            draining: self.draining.clone(),
+            cut_off: self.cut_off.clone(),
+            grace: self.settings.disconnect_grace,
+            patience: self.settings.store_patience,
+        };
+        self.tasks.spawn_on(runner.run(), &self.runtime);
+        Ok(handle)
+    }
+
+    /// The generation that this turn follows: a new one, or an equal question's that is being answered.
+    fn generation(
+        &self,
+        policy: CachePolicy,
+        ask: Arc<Ask>,
+        asked: &dyn Provider,
+        prepared: &Prepared,
+    ) -> (Wish, bool) {
+        let make = |flight| {
+            let generation = Arc::new(Generation::new(Answerer::of(asked)));
+            let upstream = Upstream {
+                ask,
+                router: Arc::clone(&self.router),
+                figures: Arc::clone(&self.figures),
+                keep: (policy != CachePolicy::Off).then(|| (Arc::clone(&self.cache), self.settings.cache_ttl)),
+                flight,
+            };
+            self.tasks.spawn_on(Arc::clone(&generation).run(upstream), &self.runtime);
+            generation
+        };
+        match policy {
+            CachePolicy::Use => {
+                let flight = (Arc::clone(&self.flights), prepared.key);
+                self.flights.join_or_begin(prepared.key, || make(Some(flight)))
+            }
+            CachePolicy::Bypass | CachePolicy::Off => (Wish::alone(make(None)), false),
+        }
+    }
+
+    async fn cached(&self, key: &CacheKey) -> Option<CachedAnswer> {
+        match self.cache.get(key).await {
+            Ok(bytes) => CachedAnswer::decode(&bytes?),
+            Err(error) => {
+                tracing::warn!(%error, "the cache gave nothing");
+                None
+            }
+        }
+    }
+
+    async fn answer_from_cache(
+        &self,
+        mut turn: NewTurn,
+        answer: CachedAnswer,
+        stored: bool,
+        started: Instant,
+    ) -> Result<Turn, EngineError> {
+        let outcome = answer.outcome(OffsetDateTime::now_utc());
+        turn.info.source = Source::Cache;
+        turn.info.provider = outcome.provider.clone();
+        turn.info.model.clone_from(&outcome.model);
+        if stored {
+            self.patient(self.store.record(turn.clone(), outcome.clone())).await?;
+        }
+        let took = started.elapsed();
+        self.figures.turn(outcome.end, Source::Cache, took, Some(took));
+        let owner = turn.owner.clone();
+        let snapshot = Snapshot::of_record(turn, outcome);
+        if !stored {
+            self.keep(owner, snapshot.clone());
+        }
+        Ok(Turn::over(snapshot, Arc::clone(&self.figures)))
+    }
+
+    /// Nobody can replay it from the store: it stays in memory for a reader that comes back.
+    fn keep(&self, owner: Owner, snapshot: Snapshot) {
+        let id = snapshot.info.turn;
+        self.registry.keep(owner, snapshot);
+        let (registry, draining) = (Arc::clone(&self.registry), self.draining.clone());
+        let grace = self.settings.disconnect_grace;
+        let forget = async move {
+            tokio::select! { () = draining.cancelled() => {}, () = tokio::time::sleep(grace) => {} }
+            registry.forget(id);
+        };
+        self.tasks.spawn_on(forget, &self.runtime);
+    }
+
+    pub(crate) async fn turn(&self, owner: &Owner, id: TurnId) -> Result<Option<Turn>, EngineError> {
+        let figures = || Arc::clone(&self.figures);
+        if let Some(live) = self.registry.get(owner, id) {
+            return Ok(Some(Turn::live(live, figures())));
+        }
+        if let Some(snapshot) = self.registry.kept(owner, id) {
+            return Ok(Some(Turn::over(Snapshot::clone(&snapshot), figures())));
+        }
+        let stored = self.patient(self.store.turn(owner, id)).await?;
+        Ok(stored.map(|turn| Turn::over(Snapshot::of_stored(turn), figures())))
+    }
+
+    /// The store's answer, if it comes in time.
+    pub(crate) async fn patient<T>(&self, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, EngineError> {
+        let limit = self.settings.store_patience;
+        match tokio::time::timeout(limit, work).await {
+            Ok(result) => Ok(result?),
+            Err(_) => Err(StoreError::Unavailable { reason: format!("no answer within {limit:?}") }.into()),
+        }
+    }
+
+    fn nobody(&self) -> EngineError {
+        EngineError::ProviderUnavailable { reason: self.router.why_unavailable() }
+    }
+}
