@@ -39,7 +39,7 @@ tool() {
 
 fetch_wheel() {
     local name=$1 version=$2 sha256=$3 root=$4 work wheel
-    work=$(mktemp -d "$cache/tools/wheel.XXXXXX")
+    work=$(mktemp -d "$cache/tools/wheel.XXXX")
     if python3 -m pip download --quiet --no-deps --dest "$work" "astral-dev-toolchain-$name==$version"; then
         wheel=$(echo "$work"/*.whl)
         if echo "$sha256  $wheel" | sha256sum --check --quiet; then
