@@ -174,6 +174,14 @@ impl Engine {
         for turn in &live {
             turn.stop.cancel();
         }
+        if !live.is_empty() {
+            // One that was just beginning may have come into the store after that: once it has ended, it goes too.
+            let ends = live.iter().map(|turn| Turn::live(Arc::clone(turn), Arc::clone(&self.inner.figures)));
+            for turn in ends.collect::<Vec<_>>() {
+                let _ = tokio::time::timeout(self.inner.settings.store_patience, turn.ended()).await;
+            }
+            self.inner.patient(self.inner.store.erase(owner, session)).await?;
+        }
         Ok(stored || !live.is_empty())
     }
 
