@@ -1,15 +1,18 @@
 #![doc = include_str!("../README.md")]
 
 mod error;
+mod lint;
 mod pack;
 mod persona;
+mod places;
 mod prompt;
 mod retrieval;
 mod steps;
 mod tokens;
 
 pub use error::{Mistake, PersonaError};
-pub use persona::Persona;
+pub use lint::{Finding, Severity, lint, lint_dir};
+pub use persona::{NoteSummary, Persona};
 pub use prompt::{PastTurn, Prompt, PromptOptions, PromptSize};
 pub use steps::{Completeness, StepEvent, StepParser, render_steps};
 pub use tokens::estimate_tokens;

@@ -1,16 +1,21 @@
 //! The form of a pack: which files there are and what stands in them. Nothing here knows what a pack is used for.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path, rc::Rc};
 
-use hitesh_domain::PersonaId;
+use hitesh_domain::{PersonaId, Step};
 use serde::{Deserialize, de::DeserializeOwned};
 
-use crate::{Mistake, PersonaError};
+use crate::{
+    Mistake, PersonaError,
+    places::{line_of, line_of_key, parted},
+};
 
-const PERSONA: &str = "persona.toml";
-const EXAMPLES: &str = "examples.toml";
-const NOTES: &str = "notes/";
-const FENCE: &str = "+++";
+pub(crate) const PERSONA: &str = "persona.toml";
+pub(crate) const EXAMPLES: &str = "examples.toml";
+pub(crate) const NOTES: &str = "notes/";
+
+/// The longest name of a step, in characters: it stands on a button or before a line.
+const STEP_NAME: usize = 24;
 
 /// A whole pack, read and checked.
 #[derive(Debug)]
@@ -37,6 +42,28 @@ pub(crate) struct About {
     pub(crate) voice: Vec<String>,
     pub(crate) rules: Vec<String>,
     pub(crate) phrases: Vec<String>,
+    #[serde(default)]
+    pub(crate) steps: StepNames,
+}
+
+/// How people see the steps called; no prompt holds these names.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StepNames {
+    analyze: Option<String>,
+    think: Option<String>,
+    output: Option<String>,
+}
+
+impl StepNames {
+    pub(crate) fn get(&self, step: Step) -> &str {
+        let (given, default) = match step {
+            Step::Analyze => (&self.analyze, "Analyze"),
+            Step::Think => (&self.think, "Think"),
+            Step::Output => (&self.output, "Output"),
+        };
+        given.as_deref().map_or(default, str::trim)
+    }
 }
 
 /// One entry of `examples.toml`.
@@ -77,21 +104,12 @@ struct FrontMatter {
 impl Pack {
     /// Reads the pack out of a folder; touches nothing but the files that a pack may have.
     pub(crate) fn from_dir(folder: &Path) -> Result<Self, PersonaError> {
-        let mut reader = Reader::default();
-        reader.read_folder(folder, "");
-        reader.read_folder(&folder.join(NOTES), NOTES);
-        reader.into_pack()
+        Reader::of_dir(folder).into_pack().map_err(PersonaError::Invalid)
     }
 
     /// Makes the pack of (path relative to its folder, text).
     pub(crate) fn from_files(files: impl IntoIterator<Item = (String, String)>) -> Result<Self, PersonaError> {
-        let mut reader = Reader::default();
-        for (path, text) in files {
-            if reader.belongs(&path) {
-                reader.files.insert(path, normalized(&text));
-            }
-        }
-        reader.into_pack()
+        Reader::of_files(files).into_pack().map_err(PersonaError::Invalid)
     }
 }
 
@@ -100,13 +118,35 @@ fn normalized(text: &str) -> String {
     text.trim_start_matches('\u{feff}').replace("\r\n", "\n")
 }
 
+/// The texts of a pack's files, by their paths, and the mistakes that they have.
 #[derive(Default)]
-struct Reader {
-    files: BTreeMap<String, String>,
+pub(crate) struct Reader {
+    pub(crate) files: Rc<BTreeMap<String, String>>,
     mistakes: Vec<Mistake>,
 }
 
 impl Reader {
+    pub(crate) fn of_dir(folder: &Path) -> Self {
+        let mut reader = Self::default();
+        reader.read_folder(folder, "");
+        reader.read_folder(&folder.join(NOTES), NOTES);
+        reader
+    }
+
+    pub(crate) fn of_files(files: impl IntoIterator<Item = (String, String)>) -> Self {
+        let mut reader = Self::default();
+        for (path, text) in files {
+            if reader.belongs(&path) {
+                reader.keep(path, &text);
+            }
+        }
+        reader
+    }
+
+    fn keep(&mut self, path: String, text: &str) {
+        Rc::make_mut(&mut self.files).insert(path, normalized(text));
+    }
+
     fn mistake(&mut self, file: &str, line: Option<usize>, message: impl Into<String>) {
         self.mistakes.push(Mistake { file: file.to_owned(), line, message: message.into() });
     }
@@ -152,14 +192,14 @@ impl Reader {
                 continue;
             }
             match fs::read_to_string(folder.join(&name)) {
-                Ok(text) => drop(self.files.insert(path, normalized(&text))),
+                Ok(text) => self.keep(path, &text),
                 Err(error) => self.mistake(&path, None, error.to_string()),
             }
         }
     }
 
-    fn into_pack(mut self) -> Result<Pack, PersonaError> {
-        let files = std::mem::take(&mut self.files);
+    pub(crate) fn into_pack(mut self) -> Result<Pack, Vec<Mistake>> {
+        let files = Rc::clone(&self.files);
         let about: Option<About> = self.required(&files, PERSONA);
         let examples: Option<ExamplesFile> = self.required(&files, EXAMPLES);
         if let Some(about) = &about {
@@ -181,7 +221,7 @@ impl Reader {
             (Some(about), Some(ExamplesFile { examples })) if self.mistakes.is_empty() => {
                 Ok(Pack { about, examples, notes, content_hash: content_hash(&files) })
             }
-            _ => Err(PersonaError::Invalid(self.mistakes)),
+            _ => Err(self.mistakes),
         }
     }
 
@@ -207,21 +247,20 @@ impl Reader {
     }
 
     fn note(&mut self, path: &str, id: &str, text: &str) -> Option<Note> {
-        let parts = text
-            .strip_prefix(FENCE)
-            .and_then(|rest| rest.strip_prefix('\n'))
-            .and_then(|rest| rest.split_once(&format!("\n{FENCE}\n")));
-        let Some((front, body)) = parts else {
+        let Some((front, body)) = parted(text) else {
             self.mistake(path, Some(1), "a note begins with front matter between two lines of `+++`");
             return None;
         };
         let front: FrontMatter = self.toml(path, front, 1)?;
-        self.filled(path, "title", &front.title);
-        self.filled(path, "gist", &front.gist);
-        self.filled(path, "the text", body);
+        self.filled(path, &["title"], &front.title);
+        self.filled(path, &["gist"], &front.gist);
         self.all_filled(path, "keywords", &front.keywords);
+        if body.trim().is_empty() {
+            self.mistake(path, Some(text.lines().count()), "the note has no text");
+        }
         if front.keywords.is_empty() {
-            self.mistake(path, None, "`keywords` is empty: nobody would find the note");
+            let line = self.line(path, &["keywords"]);
+            self.mistake(path, line, "`keywords` is empty: nobody would find the note");
         }
         Some(Note {
             id: id.to_owned(),
@@ -240,7 +279,7 @@ impl Reader {
             ("identity", &about.identity),
         ];
         for (key, text) in texts {
-            self.filled(PERSONA, key, text);
+            self.filled(PERSONA, &[key], text);
         }
         let lists = [
             ("languages", &about.languages),
@@ -253,36 +292,47 @@ impl Reader {
         for (key, list) in lists {
             self.all_filled(PERSONA, key, list);
         }
+        let StepNames { analyze, think, output } = &about.steps;
+        for (key, name) in [("analyze", analyze), ("think", think), ("output", output)] {
+            let Some(name) = name.as_deref().map(str::trim) else { continue };
+            if !(1..=STEP_NAME).contains(&name.chars().count()) || name.contains(char::is_control) {
+                let line = self.line(PERSONA, &["steps", key]);
+                self.mistake(PERSONA, line, format!("the name of a step has 1 to {STEP_NAME} characters, in one line"));
+            }
+        }
     }
 
     fn check_examples(&mut self, examples: &[Example]) {
         if !(2..=3).contains(&examples.len()) {
             self.mistake(EXAMPLES, None, format!("there are {} examples; 2 or 3 are wanted", examples.len()));
         }
-        for example in examples {
+        for (number, example) in examples.iter().enumerate() {
             let Example { question, analyze, think, output } = example;
             let texts = [("question", question), ("analyze", analyze), ("think", think), ("output", output)];
             for (key, text) in texts {
-                self.filled(EXAMPLES, key, text);
+                self.filled(EXAMPLES, &["examples", &number.to_string(), key], text);
             }
         }
     }
 
-    fn filled(&mut self, file: &str, key: &str, text: &str) {
+    fn line(&self, file: &str, keys: &[&str]) -> Option<usize> {
+        line_of_key(self.files.get(file)?, keys)
+    }
+
+    fn filled(&mut self, file: &str, keys: &[&str], text: &str) {
         if text.trim().is_empty() {
-            self.mistake(file, None, format!("`{key}` is empty"));
+            let key = keys.last().copied().unwrap_or_default();
+            self.mistake(file, self.line(file, keys), format!("`{key}` is empty"));
         }
     }
 
     fn all_filled(&mut self, file: &str, key: &str, list: &[String]) {
-        if list.iter().any(|text| text.trim().is_empty()) {
-            self.mistake(file, None, format!("`{key}` has an empty entry"));
+        let empty = list.iter().enumerate().filter(|(_, text)| text.trim().is_empty());
+        for (number, _) in empty {
+            let line = self.line(file, &[key, &number.to_string()]);
+            self.mistake(file, line, format!("`{key}` has an empty entry"));
         }
     }
-}
-
-fn line_of(text: &str, offset: usize) -> usize {
-    1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count()
 }
 
 /// Versioned and length-prefixed, in the order of the paths, so that no two packs share an encoding.
@@ -374,10 +424,36 @@ output = "c"
 
     #[test]
     fn empty_texts_and_missing_files_are_mistakes() {
-        let found = mistakes(&[("persona.toml", &PERSONA_TOML.replace("You test.", " "))]);
-        assert_eq!(found, ["persona.toml: `identity` is empty"]);
+        let found = mistakes(&[
+            ("persona.toml", &PERSONA_TOML.replace("You test.", " ").replace("[\"dry\"]", "[\"dry\",\n\"\"]")),
+            ("examples.toml", &EXAMPLES_TOML.replace("b?", "")),
+            ("notes/git.md", &NOTE.replace("Commit often.", "")),
+            ("notes/hub.md", &NOTE.replace("[\"git\"]", "[]")),
+        ]);
+        assert_eq!(
+            found,
+            [
+                "persona.toml:9: `identity` is empty",
+                "persona.toml:11: `voice` has an empty entry",
+                "examples.toml:8: `question` is empty",
+                "notes/git.md:6: the note has no text",
+                "notes/hub.md:3: `keywords` is empty: nobody would find the note",
+            ]
+        );
         let lone = Pack::from_files([("persona.toml".to_owned(), PERSONA_TOML.to_owned())]).unwrap_err();
         assert!(lone.to_string().contains("examples.toml: the file is missing"));
+    }
+
+    #[test]
+    fn steps_may_have_names_of_one_short_line() {
+        let named = |steps: &str| format!("{PERSONA_TOML}\n[steps]\n{steps}");
+        let pack = Pack::from_files(files(&[("persona.toml", &named("think = \" Weighing \""))])).unwrap();
+        assert_eq!(Step::ALL.map(|step| pack.about.steps.get(step)), ["Analyze", "Weighing", "Output"]);
+        let found = mistakes(&[("persona.toml", &named("analyze = \"\"\noutput = \"two\\nlines\""))]);
+        assert_eq!(found.len(), 2, "{found:#?}");
+        assert!(found[0].starts_with("persona.toml:15: ") && found[1].starts_with("persona.toml:16: "), "{found:#?}");
+        let found = mistakes(&[("persona.toml", &named("reflect = \"x\""))]);
+        assert!(found[0].starts_with("persona.toml:15: unknown field `reflect`"), "{found:#?}");
     }
 
     #[test]

@@ -1,10 +1,10 @@
 use std::path::Path;
 
-use hitesh_domain::PersonaId;
+use hitesh_domain::{PersonaId, Step, StepFormat};
 use include_dir::{Dir, include_dir};
 
 use crate::{
-    Mistake, PersonaError,
+    Mistake, PersonaError, estimate_tokens,
     pack::{Note, Pack},
     prompt::Prefixes,
     retrieval::NoteIndex,
@@ -12,7 +12,7 @@ use crate::{
 
 static PACKS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/packs");
 
-/// A mentor: who he is, how he speaks, and what he has written down. Made once, at start; everything that does not
+/// A persona: who answers, in which voice, and what it has written down. Made once, at start; everything that does not
 /// depend on a question is computed then.
 pub struct Persona {
     pack: Pack,
@@ -70,7 +70,7 @@ impl Persona {
         Pack::from_files(files.into_iter().map(|(path, text)| (path.into(), text.into()))).map(Self::new)
     }
 
-    fn new(pack: Pack) -> Self {
+    pub(crate) fn new(pack: Pack) -> Self {
         let index = NoteIndex::new(&pack.notes);
         let prefixes = Prefixes::new(&pack);
         Self { pack, index, prefixes }
@@ -106,9 +106,14 @@ impl Persona {
         &self.pack.about.sample_questions
     }
 
-    /// What learners have to be told about it: that it is an AI, and whose manner it imitates.
+    /// What people have to be told about it: that it is an AI, and whose manner it imitates, if anybody's.
     pub fn disclosure(&self) -> &str {
         &self.pack.about.disclosure
+    }
+
+    /// How people see a step of its answers called. On the wire and in a prompt a step has its id.
+    pub fn step_name(&self, step: Step) -> &str {
+        self.pack.about.steps.get(step)
     }
 
     /// BLAKE3 over every file that can change a prompt. A part of the cache key.
@@ -116,9 +121,28 @@ impl Persona {
         self.pack.content_hash
     }
 
+    /// The beginning of the content hash, 12 hexadecimal digits: tells two states of a pack apart.
+    pub fn version(&self) -> String {
+        self.pack.content_hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// How many tokens the stable prefix has in `format`, by [`estimate_tokens`](crate::estimate_tokens).
+    pub fn prefix_tokens(&self, format: StepFormat) -> usize {
+        self.prefixes.get(format).tokens
+    }
+
+    /// What the notes are, in the order of their ids.
+    pub fn notes(&self) -> impl Iterator<Item = NoteSummary<'_>> {
+        self.pack.notes.iter().map(NoteSummary::of)
+    }
+
     /// The ids of all notes, sorted.
     pub fn note_ids(&self) -> impl Iterator<Item = &str> {
         self.pack.notes.iter().map(|note| note.id.as_str())
+    }
+
+    pub(crate) fn pack_notes(&self) -> &[Note] {
+        &self.pack.notes
     }
 
     pub(crate) fn note(&self, id: &str) -> Option<&Note> {
@@ -132,6 +156,33 @@ impl Persona {
 
     pub(crate) fn prefixes(&self) -> &Prefixes {
         &self.prefixes
+    }
+}
+
+/// What is told about a note to those who look after a pack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoteSummary<'a> {
+    /// Its id: the name of its file.
+    pub id: &'a str,
+    /// What it is about.
+    pub title: &'a str,
+    /// The words by which it is found.
+    pub keywords: &'a [String],
+    /// About how many tokens it has as it goes into a prompt.
+    pub tokens: usize,
+    /// The same of its gist.
+    pub gist_tokens: usize,
+}
+
+impl<'a> NoteSummary<'a> {
+    fn of(note: &'a Note) -> Self {
+        Self {
+            id: &note.id,
+            title: &note.title,
+            keywords: &note.keywords,
+            tokens: estimate_tokens(&note.body),
+            gist_tokens: estimate_tokens(&note.gist),
+        }
     }
 }
 

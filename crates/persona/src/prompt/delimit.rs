@@ -1,4 +1,4 @@
-//! What a learner or a note says stays between its marks.
+//! What a user or a note says stays between its marks.
 
 use std::borrow::Cow;
 

@@ -11,7 +11,7 @@ use crate::{Persona, estimate_tokens, pack::Note, render_steps};
 
 /// The most that the notes of one question may take: 300 tokens, which the estimator, being cautious, counts as about
 /// 320 in notes. A test holds every pair of built-in notes to the true 300.
-const NOTES_BUDGET: usize = 320;
+pub(crate) const NOTES_BUDGET: usize = 320;
 
 /// What a chat template adds to each message, in tokens.
 const MESSAGE_OVERHEAD: usize = 4;

@@ -221,6 +221,11 @@ impl NoteIndex {
     }
 }
 
+/// Whether every word of a keyword is one that any question may hold: such a keyword finds nothing.
+pub(crate) fn says_nothing(keyword: &str) -> bool {
+    Words::of(keyword).content.is_empty()
+}
+
 fn holders(entries: &[Entry], words: usize) -> Vec<Vec<usize>> {
     let mut holders = vec![Vec::new(); words];
     for (at, entry) in entries.iter().enumerate() {
