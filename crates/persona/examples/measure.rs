@@ -7,7 +7,7 @@
 use std::{error::Error, fs, hint::black_box, path::Path, time::Instant};
 
 use hitesh_domain::StepFormat;
-use hitesh_persona::{Persona, PromptOptions, PromptSize, StepParser, render_steps};
+use hitesh_persona::{Persona, PromptOptions, PromptSize, StepParser, language_of, render_steps};
 
 const QUESTIONS: [&str; 6] = [
     "Sir mujhe backend development kaise start karna hai?",
@@ -40,6 +40,15 @@ fn main() -> Result<(), Box<dyn Error>> {
         black_box(persona.select_notes(black_box(&longest), None, PromptSize::Full));
     }
     println!("select_notes: {:?}  (2000 characters)", start.elapsed() / ROUNDS);
+
+    let answer = "Haanji! Simple si baat hai, container ek tiffin hai: khaana saath chalta hai. ".repeat(12);
+    for (name, text) in [("question", QUESTIONS[4]), ("answer of 150 words", &answer)] {
+        let start = Instant::now();
+        for _ in 0..ROUNDS {
+            black_box(language_of(black_box(text)));
+        }
+        println!("language_of: {:?}  ({name})", start.elapsed() / ROUNDS);
+    }
 
     let options = PromptOptions::new(StepFormat::Tagged, PromptSize::Full);
     let start = Instant::now();

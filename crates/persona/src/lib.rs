@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod error;
+mod language;
 mod lint;
 mod pack;
 mod persona;
@@ -11,6 +12,7 @@ mod steps;
 mod tokens;
 
 pub use error::{Mistake, PersonaError};
+pub use language::{Language, LanguageMix, language_of};
 pub use lint::{Finding, Severity, lint, lint_dir};
 pub use persona::{NoteSummary, Persona};
 pub use prompt::{PastTurn, Prompt, PromptOptions, PromptSize};

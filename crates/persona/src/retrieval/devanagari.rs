@@ -1,11 +1,11 @@
 //! Devanagari to Roman script, by sound: as a learner would type it, not as a scholar would.
 
 /// Whether `c` can be a part of a Devanagari word.
-pub(super) fn is_letter_or_sign(c: char) -> bool {
+pub(crate) fn is_letter_or_sign(c: char) -> bool {
     matches!(c, '\u{900}'..='\u{963}' | '\u{966}'..='\u{97f}')
 }
 
-pub(super) fn is_in(word: &str) -> bool {
+pub(crate) fn is_in(word: &str) -> bool {
     word.chars().any(is_letter_or_sign)
 }
 

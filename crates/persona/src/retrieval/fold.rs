@@ -45,7 +45,7 @@ const ENDINGS: &[&str] = &["ment", "ing", "ed", "s"];
 
 /// The key that all spellings of a lower-case word share. Names of two letters are too short to be folded, and words of
 /// which no more would be left: "goa" is not "go".
-pub(super) fn fold(word: &str) -> String {
+pub(crate) fn fold(word: &str) -> String {
     if word.len() <= 2 {
         return word.to_owned();
     }

@@ -4,8 +4,8 @@
 //! analogy ("chai", "dhaba") finds nothing. A keyword of several words counts in full when the question holds them all,
 //! and the less the more are missing: "rate" alone says little for `rate limiting`.
 
-mod devanagari;
-mod fold;
+pub(crate) mod devanagari;
+pub(crate) mod fold;
 mod vocabulary;
 mod words;
 
