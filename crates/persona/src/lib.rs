@@ -3,6 +3,7 @@
 mod error;
 mod language;
 mod lint;
+mod lorebook;
 mod pack;
 mod persona;
 mod places;

@@ -101,7 +101,12 @@ fn findings(reader: Reader) -> Vec<Finding> {
             linter.prefix(&persona);
             linter.repeated(&persona);
             for note in persona.pack_notes() {
-                linter.note(note);
+                match &note.lore {
+                    None => linter.note(note),
+                    // Cards write such notes as they please; what must fit is said of those that are not standing.
+                    Some(lore) if lore.always() => {}
+                    Some(_) => linter.tokens(&file_of(note), note, persona.lorebook().notes_budget()),
+                }
             }
             linter.found
         }
@@ -186,10 +191,15 @@ impl Linter<'_> {
             let (least, most) = PROSE.into_inner();
             self.warn(file, line, format!("{words} words of prose; {least} to {most} are wanted"));
         }
+        self.tokens(file, note, NOTES_BUDGET);
+    }
+
+    fn tokens(&mut self, file: &str, note: &Note, most: usize) {
+        let line = self.files.get(file).map(|text| first_line_of_body(text));
         let tokens = estimate_tokens(&note.body);
-        if tokens > NOTES_BUDGET {
+        if tokens > most {
             let message = format!(
-                "about {tokens} tokens are over the {NOTES_BUDGET} that notes may have in a prompt: only the gist is ever sent"
+                "about {tokens} tokens are over the {most} that notes may have in a prompt: only the gist is ever sent"
             );
             self.warn(file, line, message);
         }

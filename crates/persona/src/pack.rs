@@ -7,12 +7,15 @@ use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::{
     Mistake, PersonaError,
+    lorebook::{BookTable, Lore, LoreTable},
     places::{line_of, line_of_key, parted},
 };
 
 pub(crate) const PERSONA: &str = "persona.toml";
 pub(crate) const EXAMPLES: &str = "examples.toml";
 pub(crate) const NOTES: &str = "notes/";
+/// What an imported card holds beyond the pack. It changes no prompt, so it is not read here.
+pub(crate) const CARD: &str = "card.json";
 
 /// The longest name of a step, in characters: it stands on a button or before a line.
 const STEP_NAME: usize = 24;
@@ -44,6 +47,8 @@ pub(crate) struct About {
     pub(crate) phrases: Vec<String>,
     #[serde(default)]
     pub(crate) steps: StepNames,
+    #[serde(default)]
+    pub(crate) lorebook: BookTable,
 }
 
 /// How people see the steps called; no prompt holds these names.
@@ -71,8 +76,8 @@ impl StepNames {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Example {
     pub(crate) question: String,
-    pub(crate) analyze: String,
-    pub(crate) think: String,
+    pub(crate) analyze: Option<String>,
+    pub(crate) think: Option<String>,
     pub(crate) output: String,
 }
 
@@ -91,14 +96,18 @@ pub(crate) struct Note {
     /// The note in one breath, for small models.
     pub(crate) gist: String,
     pub(crate) body: String,
+    /// When it is chosen, if that is by its keys.
+    pub(crate) lore: Option<Lore>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FrontMatter {
     title: String,
+    #[serde(default)]
     keywords: Vec<String>,
     gist: String,
+    lore: Option<LoreTable>,
 }
 
 impl Pack {
@@ -164,7 +173,7 @@ impl Reader {
         if path == PERSONA || path == EXAMPLES {
             return true;
         }
-        let beside = path.starts_with('.') || path.starts_with("README") || path.starts_with("LICENSE");
+        let beside = path == CARD || path.starts_with('.') || path.starts_with("README") || path.starts_with("LICENSE");
         if !beside {
             self.mistake(path, None, "no such file belongs to a pack");
         }
@@ -251,16 +260,35 @@ impl Reader {
             self.mistake(path, Some(1), "a note begins with front matter between two lines of `+++`");
             return None;
         };
-        let front: FrontMatter = self.toml(path, front, 1)?;
+        let front_text = front;
+        let front: FrontMatter = self.toml(path, front_text, 1)?;
         self.filled(path, &["title"], &front.title);
         self.filled(path, &["gist"], &front.gist);
         self.all_filled(path, "keywords", &front.keywords);
         if body.trim().is_empty() {
             self.mistake(path, Some(text.lines().count()), "the note has no text");
         }
-        if front.keywords.is_empty() {
-            let line = self.line(path, &["keywords"]);
-            self.mistake(path, line, "`keywords` is empty: nobody would find the note");
+        match (&front.lore, front.keywords.is_empty()) {
+            (None, true) => {
+                let line = self.line(path, &["keywords"]);
+                self.mistake(path, line, "`keywords` is empty: nobody would find the note");
+            }
+            (Some(_), false) => {
+                let line = self.line(path, &["keywords"]);
+                self.mistake(path, line, "a note has `keywords` or `[lore]`, not both");
+            }
+            _ => {}
+        }
+        let lore = match front.lore.map(Lore::new).transpose() {
+            Ok(lore) => lore,
+            Err((at, reason)) => {
+                self.mistake(path, Some(1 + line_of(front_text, at)), reason);
+                return None;
+            }
+        };
+        if lore.as_ref().is_some_and(|lore| !lore.can_be_chosen()) {
+            let line = self.line(path, &["lore"]);
+            self.mistake(path, line, "`[lore]` has no `keys`: nothing would choose the note");
         }
         Some(Note {
             id: id.to_owned(),
@@ -268,6 +296,7 @@ impl Reader {
             keywords: front.keywords,
             gist: front.gist.trim().to_owned(),
             body: body.trim().to_owned(),
+            lore,
         })
     }
 
@@ -303,14 +332,21 @@ impl Reader {
     }
 
     fn check_examples(&mut self, examples: &[Example]) {
-        if !(2..=3).contains(&examples.len()) {
-            self.mistake(EXAMPLES, None, format!("there are {} examples; 2 or 3 are wanted", examples.len()));
+        if examples.len() > 3 {
+            self.mistake(EXAMPLES, None, format!("there are {} examples; at most 3 are wanted", examples.len()));
         }
         for (number, example) in examples.iter().enumerate() {
             let Example { question, analyze, think, output } = example;
-            let texts = [("question", question), ("analyze", analyze), ("think", think), ("output", output)];
+            let texts = [
+                ("question", Some(question)),
+                ("analyze", analyze.as_ref()),
+                ("think", think.as_ref()),
+                ("output", Some(output)),
+            ];
             for (key, text) in texts {
-                self.filled(EXAMPLES, &["examples", &number.to_string(), key], text);
+                if let Some(text) = text {
+                    self.filled(EXAMPLES, &["examples", &number.to_string(), key], text);
+                }
             }
         }
     }
@@ -351,132 +387,4 @@ fn content_hash(files: &BTreeMap<String, String>) -> [u8; 32] {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const PERSONA_TOML: &str = r#"
-id = "tester"
-name = "Tester"
-description = "Tests."
-languages = ["en"]
-topics = ["tests"]
-sample_questions = ["Why?"]
-disclosure = "An AI."
-identity = "You test."
-voice = ["dry"]
-rules = ["Test."]
-phrases = []
-"#;
-    const EXAMPLES_TOML: &str = r#"
-[[examples]]
-question = "a?"
-analyze = "a"
-think = "b"
-output = "c"
-[[examples]]
-question = "b?"
-analyze = "a"
-think = "b"
-output = "c"
-"#;
-    const NOTE: &str = "+++\ntitle = \"Git\"\nkeywords = [\"git\"]\ngist = \"Save points.\"\n+++\nCommit often.\n";
-
-    fn files(changes: &[(&str, &str)]) -> Vec<(String, String)> {
-        let mut files: BTreeMap<&str, &str> =
-            [("persona.toml", PERSONA_TOML), ("examples.toml", EXAMPLES_TOML), ("notes/git.md", NOTE)].into();
-        files.extend(changes.iter().copied());
-        files.into_iter().map(|(path, text)| (path.to_owned(), text.to_owned())).collect()
-    }
-
-    fn mistakes(changes: &[(&str, &str)]) -> Vec<String> {
-        match Pack::from_files(files(changes)) {
-            Err(PersonaError::Invalid(mistakes)) => mistakes.iter().map(ToString::to_string).collect(),
-            other => panic!("no mistakes: {other:?}"),
-        }
-    }
-
-    #[test]
-    fn a_good_pack_loads() {
-        let pack = Pack::from_files(files(&[("README.md", "about"), ("notes/.hidden", "")])).unwrap();
-        assert_eq!(pack.notes.len(), 1);
-        assert_eq!(pack.notes[0].body, "Commit often.");
-    }
-
-    #[test]
-    fn every_file_with_a_mistake_is_named_with_its_line() {
-        let found = mistakes(&[
-            ("persona.toml", &PERSONA_TOML.replace("name =", "nickname =")),
-            ("examples.toml", "examples = 3"),
-            ("notes/git.md", &NOTE.replace("gist", "jist")),
-            ("notes/Fast API.md", NOTE),
-            ("notes/none.md", "no front matter"),
-            ("example.toml", ""),
-        ]);
-        let begins = |start: &str| found.iter().any(|mistake| mistake.starts_with(start));
-        assert!(begins("persona.toml:3: unknown field `nickname`"), "{found:#?}");
-        assert!(begins("examples.toml:1: "), "{found:#?}");
-        assert!(begins("notes/git.md:4: unknown field `jist`"), "{found:#?}");
-        assert!(begins("notes/Fast API.md: "), "{found:#?}");
-        assert!(begins("notes/none.md:1: "), "{found:#?}");
-        assert!(begins("example.toml: "), "{found:#?}");
-        assert_eq!(found.len(), 6);
-    }
-
-    #[test]
-    fn empty_texts_and_missing_files_are_mistakes() {
-        let found = mistakes(&[
-            ("persona.toml", &PERSONA_TOML.replace("You test.", " ").replace("[\"dry\"]", "[\"dry\",\n\"\"]")),
-            ("examples.toml", &EXAMPLES_TOML.replace("b?", "")),
-            ("notes/git.md", &NOTE.replace("Commit often.", "")),
-            ("notes/hub.md", &NOTE.replace("[\"git\"]", "[]")),
-        ]);
-        assert_eq!(
-            found,
-            [
-                "persona.toml:9: `identity` is empty",
-                "persona.toml:11: `voice` has an empty entry",
-                "examples.toml:8: `question` is empty",
-                "notes/git.md:6: the note has no text",
-                "notes/hub.md:3: `keywords` is empty: nobody would find the note",
-            ]
-        );
-        let lone = Pack::from_files([("persona.toml".to_owned(), PERSONA_TOML.to_owned())]).unwrap_err();
-        assert!(lone.to_string().contains("examples.toml: the file is missing"));
-    }
-
-    #[test]
-    fn steps_may_have_names_of_one_short_line() {
-        let named = |steps: &str| format!("{PERSONA_TOML}\n[steps]\n{steps}");
-        let pack = Pack::from_files(files(&[("persona.toml", &named("think = \" Weighing \""))])).unwrap();
-        assert_eq!(Step::ALL.map(|step| pack.about.steps.get(step)), ["Analyze", "Weighing", "Output"]);
-        let found = mistakes(&[("persona.toml", &named("analyze = \"\"\noutput = \"two\\nlines\""))]);
-        assert_eq!(found.len(), 2, "{found:#?}");
-        assert!(found[0].starts_with("persona.toml:15: ") && found[1].starts_with("persona.toml:16: "), "{found:#?}");
-        let found = mistakes(&[("persona.toml", &named("reflect = \"x\""))]);
-        assert!(found[0].starts_with("persona.toml:15: unknown field `reflect`"), "{found:#?}");
-    }
-
-    #[test]
-    fn an_invalid_id_is_a_mistake() {
-        assert!(
-            mistakes(&[("persona.toml", &PERSONA_TOML.replace("tester", "No Id"))])[0].starts_with("persona.toml:2:")
-        );
-    }
-
-    #[test]
-    fn the_hash_follows_the_content_and_nothing_else() {
-        let hash = |changes: &[(&str, &str)]| Pack::from_files(files(changes)).unwrap().content_hash;
-        let plain = hash(&[]);
-        assert_eq!(plain, hash(&[("notes/git.md", &NOTE.replace('\n', "\r\n")), ("README.md", "x")]));
-        assert_ne!(plain, hash(&[("notes/git.md", &NOTE.replace("often", "seldom"))]));
-        assert_ne!(plain, hash(&[("notes/hub.md", NOTE)]));
-        let mut reversed = files(&[]);
-        reversed.reverse();
-        assert_eq!(plain, Pack::from_files(reversed).unwrap().content_hash);
-    }
-
-    #[test]
-    fn a_folder_that_is_not_there_is_said() {
-        assert!(Pack::from_dir(Path::new("/no/such/pack")).unwrap_err().to_string().contains("/no/such/pack"));
-    }
-}
+mod tests;

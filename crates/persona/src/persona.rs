@@ -5,8 +5,9 @@ use include_dir::{Dir, include_dir};
 
 use crate::{
     Mistake, PersonaError, estimate_tokens,
+    lorebook::Lorebook,
     pack::{Note, Pack},
-    prompt::Prefixes,
+    prompt::{NOTES_BUDGET, Prefixes},
     retrieval::NoteIndex,
 };
 
@@ -17,6 +18,7 @@ static PACKS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/packs");
 pub struct Persona {
     pack: Pack,
     index: NoteIndex,
+    lorebook: Lorebook,
     prefixes: Prefixes,
 }
 
@@ -70,10 +72,15 @@ impl Persona {
         Pack::from_files(files.into_iter().map(|(path, text)| (path.into(), text.into()))).map(Self::new)
     }
 
-    pub(crate) fn new(pack: Pack) -> Self {
-        let index = NoteIndex::new(&pack.notes);
-        let prefixes = Prefixes::new(&pack);
-        Self { pack, index, prefixes }
+    pub(crate) fn new(mut pack: Pack) -> Self {
+        let (keyed, searched): (Vec<_>, Vec<_>) = pack.notes.into_iter().partition(|note| note.lore.is_some());
+        let index = NoteIndex::new(&searched);
+        pack.notes = searched;
+        pack.notes.extend(keyed);
+        pack.notes.sort_unstable_by(|left, right| left.id.cmp(&right.id));
+        let lorebook = Lorebook::new(&pack.notes, &pack.about.lorebook, NOTES_BUDGET);
+        let prefixes = Prefixes::new(&pack, &lorebook);
+        Self { pack, index, lorebook, prefixes }
     }
 
     /// Its id.
@@ -152,6 +159,10 @@ impl Persona {
 
     pub(crate) fn index(&self) -> &NoteIndex {
         &self.index
+    }
+
+    pub(crate) fn lorebook(&self) -> &Lorebook {
+        &self.lorebook
     }
 
     pub(crate) fn prefixes(&self) -> &Prefixes {

@@ -15,7 +15,7 @@ pub(super) fn enclosed(element: &str, text: &str) -> String {
 
 /// `text` in which nothing can be taken for one of our marks, nor for a chat template's control token such as
 /// `<|im_end|>` (some servers and local models parse those anywhere). It reads the same to a person.
-pub(super) fn neutral(text: &str) -> String {
+pub(crate) fn neutral(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('<') {

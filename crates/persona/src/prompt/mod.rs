@@ -3,10 +3,12 @@
 mod delimit;
 mod prefix;
 
+use std::collections::HashSet;
+
 use hitesh_domain::{Message, Role, Step, StepFormat, Transcript};
 
-use self::delimit::{enclosed, neutral};
-pub(crate) use self::prefix::Prefixes;
+use self::delimit::enclosed;
+pub(crate) use self::{delimit::neutral, prefix::Prefixes};
 use crate::{Persona, estimate_tokens, pack::Note, render_steps};
 
 /// The most that the notes of one question may take: 300 tokens, which the estimator, being cautious, counts as about
@@ -75,7 +77,8 @@ pub struct Prompt {
 }
 
 impl Persona {
-    /// The ids of the notes that fit `question`, best first: 0 to 2, or 0 to 1 in a compact prompt. `previous` is the
+    /// The ids of the notes that fit `question`, best first: 0 to 2, or 0 to 1 in a compact prompt. Keyed notes are
+    /// not among them: they depend on more than two questions, and [`prompt`](Self::prompt) chooses them. `previous` is the
     /// question before it, for a question that leans on it ("aur iska code?").
     pub fn select_notes(&self, question: &str, previous: Option<&str>, size: PromptSize) -> Vec<String> {
         let most = match size {
@@ -105,7 +108,9 @@ impl Persona {
         let window = options.context_window.unwrap_or(usize::MAX);
         let previous = past.last().map(|turn| turn.question);
 
-        let mut asked = self.asked(question, &self.select_notes(question, previous, options.size), options.size);
+        let mut wanted = self.keyed_notes(question, past, options);
+        wanted.extend(self.select_notes(question, previous, options.size));
+        let mut asked = self.asked(question, &wanted, options.size);
         while prefix.tokens + asked.tokens > window && !asked.notes.is_empty() {
             let fewer = asked.notes.len() - 1;
             asked = self.asked(question, asked.notes.get(..fewer).unwrap_or_default(), options.size);
@@ -122,25 +127,52 @@ impl Persona {
                 break;
             }
             tokens += turn_tokens;
-            turns.push([question.message, answer]);
+            turns.push((question, answer));
+        }
+
+        let standing = self.standing_keyed(&turns, options.max_history_messages / 2);
+        if asked.notes.iter().any(|id| standing.contains(id.as_str())) {
+            wanted.retain(|id| !standing.contains(id.as_str()));
+            let shorter = self.asked(question, &wanted, options.size);
+            if tokens - asked.tokens + shorter.tokens <= window {
+                tokens = tokens - asked.tokens + shorter.tokens;
+                asked = shorter;
+            }
         }
 
         let mut messages = Vec::with_capacity(prefix.messages.len() + 2 * turns.len() + 1);
         messages.extend_from_slice(&prefix.messages);
         let history_turns = turns.len();
-        messages.extend(turns.into_iter().rev().flatten());
+        messages.extend(turns.into_iter().rev().flat_map(|(question, answer)| [question.message, answer]));
         messages.push(asked.message);
         Prompt { messages, stable: prefix.messages.len(), notes: asked.notes, tokens, history_turns }
+    }
+
+    fn keyed_notes(&self, question: &str, past: &[PastTurn<'_>], options: &PromptOptions) -> Vec<String> {
+        // As many turns as a prompt may hold: there may be more of them than were given.
+        let whole_past = past.len() < options.max_history_messages / 2;
+        let by_priority = options.size == PromptSize::Compact;
+        let chosen = self.lorebook().select(self.pack_notes(), question, past, whole_past, by_priority);
+        chosen.into_iter().map(|note| note.id.clone()).collect()
+    }
+
+    /// The keyed notes that stand in the turns of the past, newest first, and needn't stand in the prompt again. One
+    /// that stands only in the oldest of as many turns as there may be is about to fall out.
+    fn standing_keyed<'a>(&self, turns: &'a [(Asked, Message)], most: usize) -> HashSet<&'a str> {
+        let lasting = if turns.len() < most { turns.len() } else { turns.len().saturating_sub(1) };
+        let ids = turns.iter().take(lasting).flat_map(|(asked, _)| asked.notes.iter().map(String::as_str));
+        ids.filter(|id| self.note(id).is_some_and(|note| note.lore.is_some())).collect()
     }
 
     /// The user's message of one turn. It depends on the question, the notes' ids and the size only, so a past turn
     /// comes out as it was first sent: of `ids`, those are kept that fit, and giving the kept ones again gives the
     /// same text. An id without a note is left out.
     fn asked(&self, question: &str, ids: &[String], size: PromptSize) -> Asked {
+        let budget = self.lorebook().notes_budget();
         let mut text = String::new();
         let mut notes = Vec::new();
         for note in ids.iter().filter_map(|id| self.note(id)) {
-            let fits = |candidate: &str| estimate_tokens(&text) + estimate_tokens(candidate) <= NOTES_BUDGET;
+            let fits = |candidate: &str| estimate_tokens(&text) + estimate_tokens(candidate) <= budget;
             let rendered = match size {
                 PromptSize::Compact => notes.is_empty().then(|| gist(note)),
                 PromptSize::Full => [whole(note), gist(note)].into_iter().find(|candidate| fits(candidate)),
