@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
+use hitesh_domain::StepFormat;
+use hitesh_persona::PromptSize;
 
-/// A mentor that thinks aloud: a persona chat server for any LLM.
+/// Chat with personas that think aloud, over any LLM.
 #[derive(Debug, Clone, Default, Parser)]
 #[command(name = "hitesh-ai", version, about)]
 pub struct Args {
@@ -32,6 +34,12 @@ pub enum Command {
         /// What to do with them.
         #[command(subcommand)]
         command: ModelCommand,
+    },
+    /// Look at persona packs, check them, and begin a new one
+    Persona {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: PersonaCommand,
     },
 }
 
@@ -67,6 +75,86 @@ pub enum ModelCommand {
     },
 }
 
+/// What to do with persona packs.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum PersonaCommand {
+    /// List the personas that the server has: built-in ones and those of the settings
+    List,
+    /// Show all of a persona, or what a model is asked in its name
+    Show(ShowArgs),
+    /// Say what is wrong with a pack, and what could be better
+    Lint {
+        /// Folder of the pack
+        directory: PathBuf,
+
+        /// Fail on warnings too
+        #[arg(long)]
+        strict: bool,
+    },
+    /// Write a small pack to begin with
+    New {
+        /// Folder to write it into: a new or an empty one. Its name becomes the persona's id
+        directory: PathBuf,
+    },
+}
+
+/// What to show of a persona.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+pub struct ShowArgs {
+    /// Id of a persona that the server has, or the folder of a pack
+    #[arg(value_name = "NAME_OR_DIR")]
+    pub persona: String,
+
+    /// Show only the messages that a model would be sent for this question
+    #[arg(long, value_name = "QUESTION")]
+    pub prompt: Option<String>,
+
+    /// How the model is asked to mark the steps
+    #[arg(long, value_enum, default_value_t = FormatArg::Tagged)]
+    pub format: FormatArg,
+
+    /// How long the prompt is to be; compact is for small models
+    #[arg(long, value_enum, default_value_t = SizeArg::Full)]
+    pub size: SizeArg,
+}
+
+/// A step format, as settings call it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "they are `StepFormat`'s")]
+pub enum FormatArg {
+    JsonSchema,
+    JsonObject,
+    Tagged,
+}
+
+impl From<FormatArg> for StepFormat {
+    fn from(format: FormatArg) -> Self {
+        match format {
+            FormatArg::JsonSchema => Self::JsonSchema,
+            FormatArg::JsonObject => Self::JsonObject,
+            FormatArg::Tagged => Self::Tagged,
+        }
+    }
+}
+
+/// The size of a prompt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[expect(missing_docs, reason = "they are `PromptSize`'s")]
+pub enum SizeArg {
+    Full,
+    Compact,
+}
+
+impl From<SizeArg> for PromptSize {
+    fn from(size: SizeArg) -> Self {
+        match size {
+            SizeArg::Full => Self::Full,
+            SizeArg::Compact => Self::Compact,
+        }
+    }
+}
+
 impl Args {
     /// What is asked for.
     pub fn wanted(&self) -> Command {
@@ -100,6 +188,16 @@ mod tests {
         for line in ["hitesh-ai --config a.toml check", "hitesh-ai check --config a.toml"] {
             assert_eq!(parse(line).config, Some(PathBuf::from("a.toml")), "{line}");
         }
+    }
+
+    #[test]
+    fn a_prompt_is_shown_in_any_form() {
+        let line = "hitesh-ai persona show reviewer --prompt why? --format json_schema --size compact";
+        let Some(Command::Persona { command: PersonaCommand::Show(show) }) = parse(line).command else {
+            panic!("it is another command")
+        };
+        assert_eq!((show.persona.as_str(), show.prompt.as_deref()), ("reviewer", Some("why?")));
+        assert_eq!((show.format, show.size), (FormatArg::JsonSchema, SizeArg::Compact));
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod http;
 #[cfg(feature = "local")]
 mod local;
 mod maintenance;
+pub mod packs;
 pub mod settings;
 pub mod shutdown;
 pub mod start;

@@ -4,7 +4,6 @@ use std::io;
 
 use hitesh_chat::{Engine, EngineParts, EngineSettings, Personas, PersonasError};
 use hitesh_llm::Router;
-use hitesh_persona::{Persona, PersonaError};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
@@ -12,6 +11,7 @@ use crate::{
     app::{Application, StartError as HttpError},
     backends::{BackendError, Backends},
     maintenance,
+    packs::{self, PackProblem},
     settings::{PersonaSettings, Settings, SettingsError},
     shutdown,
     telemetry::TelemetryError,
@@ -30,9 +30,9 @@ pub enum StartError {
     /// The sessions can't be kept.
     #[error(transparent)]
     Backend(#[from] BackendError),
-    /// A persona pack is wrong.
-    #[error(transparent)]
-    Persona(#[from] PersonaError),
+    /// Persona packs are wrong.
+    #[error("{}", lines(.0))]
+    Packs(Vec<PackProblem>),
     /// The personas don't go together.
     #[error(transparent)]
     Personas(#[from] PersonasError),
@@ -87,15 +87,13 @@ pub fn engine(settings: &Settings, backends: Backends) -> Result<Engine, StartEr
 }
 
 pub(crate) fn personas(settings: &PersonaSettings) -> Result<Personas, StartError> {
-    let mut all = Vec::new();
-    for directory in &settings.directories {
-        all.push(Persona::from_dir(directory)?);
+    let (packs, problems) = packs::load(settings);
+    if !problems.is_empty() {
+        return Err(StartError::Packs(problems));
     }
-    // An operator's pack takes the place of a built-in one of the same id.
-    for id in Persona::builtin_ids() {
-        if all.iter().all(|persona| persona.id().as_str() != id) {
-            all.push(Persona::builtin(id)?);
-        }
-    }
-    Ok(Personas::new(all, &settings.default)?)
+    Ok(Personas::new(packs.into_iter().map(|pack| pack.persona).collect(), &settings.default)?)
+}
+
+fn lines(problems: &[PackProblem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }

@@ -132,6 +132,8 @@ fn normalized(text: &str) -> String {
 pub(crate) struct Reader {
     pub(crate) files: Rc<BTreeMap<String, String>>,
     mistakes: Vec<Mistake>,
+    /// The folder can't be read: that its files are missing says nothing more.
+    unreadable: bool,
 }
 
 impl Reader {
@@ -185,7 +187,10 @@ impl Reader {
             Ok(entries) => entries,
             // A persona without notes is a persona.
             Err(error) if !prefix.is_empty() && error.kind() == std::io::ErrorKind::NotFound => return,
-            Err(error) => return self.mistake(&folder.display().to_string(), None, error.to_string()),
+            Err(error) => {
+                self.unreadable = true;
+                return self.mistake(&folder.display().to_string(), None, error.to_string());
+            }
         };
         let mut names: Vec<String> = Vec::new();
         for entry in entries {
@@ -238,7 +243,7 @@ impl Reader {
         match files.get(path) {
             Some(text) => self.toml(path, text, 0),
             None => {
-                if !self.mistakes.iter().any(|mistake| mistake.file == path) {
+                if !self.unreadable && !self.mistakes.iter().any(|mistake| mistake.file == path) {
                     self.mistake(path, None, "the file is missing");
                 }
                 None

@@ -7,7 +7,7 @@ use std::{
 
 use tempfile::TempDir;
 use tokio::{
-    io::{AsyncBufReadExt, AsyncRead, BufReader},
+    io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader},
     process::{Child, Command},
     sync::watch,
 };
@@ -23,6 +23,7 @@ pub struct ServerBuilder {
     env: BTreeMap<String, String>,
     settings: Option<String>,
     arguments: Vec<String>,
+    input: Option<String>,
     dir: Option<Arc<TempDir>>,
 }
 
@@ -122,6 +123,12 @@ impl ServerBuilder {
         self
     }
 
+    /// Gives it lines to read from its standard input; without them it reads nothing.
+    pub fn input(mut self, lines: &str) -> Self {
+        self.input = Some(lines.to_owned());
+        self
+    }
+
     /// Its folder: working directory and home.
     pub fn dir(&self) -> &Path {
         self.dir.as_ref().expect("every server has a folder").path()
@@ -138,8 +145,15 @@ impl ServerBuilder {
         }
         let mut command = Command::new(binary());
         command.args(&self.arguments).env_clear().envs(&self.env).current_dir(self.dir()).kill_on_drop(true);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let stdin = if self.input.is_some() { Stdio::piped() } else { Stdio::null() };
+        command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the binary runs");
+        if let (Some(input), Some(mut stdin)) = (self.input.clone(), child.stdin.take()) {
+            tokio::spawn(async move {
+                // A program that has heard enough may have gone.
+                let _ = stdin.write_all(input.as_bytes()).await;
+            });
+        }
         let log = Log(Arc::default());
         log.follow(child.stdout.take().expect("it is piped"));
         log.follow(child.stderr.take().expect("it is piped"));

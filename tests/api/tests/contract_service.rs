@@ -72,10 +72,23 @@ async fn personas_are_described_with_their_disclosure() {
     let body = server.client().get("/api/personas").await.json();
     expect_keys(&body, &["success", "personas"]);
     let personas = body["personas"].as_array().unwrap();
-    let hitesh = personas.iter().find(|persona| persona["id"] == "hitesh").expect("hitesh is there");
-    expect_keys(hitesh, &["id", "name", "description", "languages", "topics", "sample_questions", "disclosure"]);
-    assert!(hitesh["sample_questions"].as_array().unwrap().len() >= 3);
-    assert!(hitesh["disclosure"].as_str().unwrap().contains("AI"));
+    assert!(personas.iter().any(|persona| persona["id"] == "hitesh"), "{body}");
+    for persona in personas {
+        let texts = ["id", "name", "description", "disclosure"];
+        let lists = ["languages", "topics", "sample_questions"];
+        expect_keys(persona, &[&texts[..], &lists, &["steps"]].concat());
+        for text in texts {
+            assert!(!persona[text].as_str().unwrap().is_empty(), "{text}: {persona}");
+        }
+        for list in lists {
+            let entries = persona[list].as_array().unwrap();
+            assert!(!entries.is_empty() && entries.iter().all(Value::is_string), "{list}: {persona}");
+        }
+        expect_keys(&persona["steps"], &["analyze", "think", "output"]);
+        assert!(persona["steps"].as_object().unwrap().values().all(Value::is_string), "{persona}");
+        assert!(persona["sample_questions"].as_array().unwrap().len() >= 3);
+        assert!(persona["disclosure"].as_str().unwrap().contains("AI"));
+    }
 }
 
 #[tokio::test]

@@ -198,7 +198,7 @@ async fn the_version_and_the_help_are_told() {
     assert!(version.log.contains(env!("CARGO_PKG_VERSION")), "{}", version.log);
     let help = ServerBuilder::bare().argument("--help").run_to_end().await;
     assert!(help.status.success());
-    for command in ["check", "chat", "model"] {
+    for command in ["check", "chat", "model", "persona"] {
         assert!(help.log.contains(command), "{}", help.log);
     }
 }

@@ -1,7 +1,10 @@
 use hitesh_chat::{CachePolicy, Engine, EngineError, TurnRequest};
 use hitesh_domain::{Content, IdError, JournalEvent, Owner, PersonaId, SessionId, Status, TurnEvent};
 
-use super::{remote::Remote, terminal::Terminal};
+use super::{
+    remote::Remote,
+    terminal::{StepNames, Terminal},
+};
 use crate::{
     args::ChatArgs,
     backends::Backends,
@@ -31,7 +34,17 @@ pub(super) async fn run(settings: &Settings, args: &ChatArgs) -> Result<(), Star
         None => {
             let engine = start::engine(settings, Backends::in_memory(settings).await?)?;
             let session = session.unwrap_or_else(SessionId::random);
-            terminal.line("Talking to a mentor in this process; nothing is kept. /exit ends it.")?;
+            let Some(answering) = engine.personas().get(persona.as_ref()) else {
+                let known: Vec<_> = engine.personas().iter().map(|persona| persona.id().as_str()).collect();
+                return Err(StartError::Command(format!(
+                    "--persona: there is no such one; there are: {}",
+                    known.join(", ")
+                )));
+            };
+            terminal.name_steps(StepNames::of(answering));
+            let name = answering.name();
+            terminal.line(&format!("Talking to {name} in this process; nothing is kept. /exit ends it."))?;
+            terminal.line(answering.disclosure())?;
             while let Some(question) = terminal.question().await? {
                 let problem = ask(&engine, &session, persona.as_ref(), &question, &mut terminal).await?;
                 terminal.end(problem.as_deref())?;
@@ -87,7 +100,7 @@ pub(super) fn waits_for(status: &Status) -> String {
     match status {
         Status::Queued { position } => format!("waiting, place {position} in the queue"),
         Status::Loading => "the model is being loaded".to_owned(),
-        Status::Working => "the mentor is thinking".to_owned(),
+        Status::Working => "the model is at work".to_owned(),
         Status::Retrying => "asking again".to_owned(),
     }
 }

@@ -3,8 +3,12 @@
 mod chat;
 mod check;
 mod model;
+mod persona;
 mod remote;
 mod terminal;
+
+#[cfg(test)]
+pub(crate) use self::persona::new_pack;
 
 use crate::{
     args::{Args, Command},
@@ -18,9 +22,20 @@ use crate::{
 /// # Errors
 /// What is wrong, in a line for each mistake.
 pub async fn run(args: &Args) -> Result<(), StartError> {
+    match args.wanted() {
+        Command::Serve => start::serve(&prepared(args)?).await,
+        Command::Check => check::run(&prepared(args)?).await,
+        Command::Chat(chat) => chat::run(&prepared(args)?, &chat).await,
+        Command::Model { command } => model::run(&prepared(args)?, &command).await,
+        // A pack's author may have no settings, or none that are valid: they are read only where they are needed.
+        Command::Persona { command } => persona::run(&command, &|| Settings::load(args, &ProcessEnv)),
+    }
+}
+
+/// The settings, once the log is as they say.
+fn prepared(args: &Args) -> Result<Settings, StartError> {
     let mut settings = Settings::load(args, &ProcessEnv)?;
-    let command = args.wanted();
-    if command != Command::Serve {
+    if args.wanted() != Command::Serve {
         // Somebody reads the answer in the same terminal.
         settings.log.only_problems();
     }
@@ -28,10 +43,5 @@ pub async fn run(args: &Args) -> Result<(), StartError> {
     for warning in settings.warnings() {
         tracing::warn!("{warning}");
     }
-    match command {
-        Command::Serve => start::serve(&settings).await,
-        Command::Check => check::run(&settings).await,
-        Command::Chat(chat) => chat::run(&settings, &chat).await,
-        Command::Model { command } => model::run(&settings, &command).await,
-    }
+    Ok(settings)
 }

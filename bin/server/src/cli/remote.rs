@@ -8,7 +8,10 @@ use serde::Deserialize;
 use serde_json::json;
 use sse_stream::{Sse, SseByteStream};
 
-use super::{chat::waits_for, terminal::Terminal};
+use super::{
+    chat::waits_for,
+    terminal::{StepNames, Terminal},
+};
 use crate::{settings::Settings, start::StartError};
 
 /// How long opening a connection to the server may take.
@@ -17,9 +20,12 @@ const CONNECT: Duration = Duration::from_secs(3);
 /// A running server to chat with.
 pub(super) struct Remote {
     client: reqwest::Client,
-    url: String,
+    /// Without a slash at its end.
+    server: String,
     session: SessionId,
     persona: Option<PersonaId>,
+    /// Who answers there, once it has told.
+    personas: Vec<PersonaBody>,
     /// The first key of these settings, for a server on this machine: who runs one with keys has them here.
     key: Option<String>,
 }
@@ -43,6 +49,24 @@ struct ErrorBody {
     message: String,
 }
 
+#[derive(Deserialize)]
+struct TurnBody {
+    persona: PersonaId,
+}
+
+#[derive(Deserialize)]
+struct PersonasBody {
+    personas: Vec<PersonaBody>,
+}
+
+#[derive(Deserialize)]
+struct PersonaBody {
+    id: PersonaId,
+    /// A server of an earlier version has none.
+    #[serde(default)]
+    steps: StepNames,
+}
+
 impl Remote {
     pub(super) fn new(
         url: &str,
@@ -61,7 +85,7 @@ impl Remote {
         let host = reqwest::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned));
         let is_here = host.is_some_and(|host| local.contains(&host.as_str()));
         let key = settings.auth.keys.first().filter(|_| is_here).map(|key| key.key.expose_secret().to_owned());
-        Ok(Self { client, url: format!("{url}/api/chat/stream"), session, persona, key })
+        Ok(Self { client, server: url.to_owned(), session, persona, personas: Vec::new(), key })
     }
 
     pub(super) fn session(&self) -> &SessionId {
@@ -76,7 +100,11 @@ impl Remote {
             "persona": self.persona,
             "deltas": true,
         });
-        let mut request = self.client.post(&self.url).header("content-type", "application/json");
+        if self.personas.is_empty() {
+            self.personas = self.fetch_personas().await;
+        }
+        let url = format!("{}/api/chat/stream", self.server);
+        let mut request = self.client.post(url).header("content-type", "application/json");
         if let Some(key) = &self.key {
             request = request.bearer_auth(key);
         }
@@ -92,18 +120,35 @@ impl Remote {
         }
         let mut events = std::pin::pin!(SseByteStream::new(response.bytes_stream()));
         while let Some(Ok(event)) = events.next().await {
-            if let Some(problem) = show(&event, terminal)? {
+            if let Some(problem) = show(&event, &self.personas, terminal)? {
                 return Ok(problem);
             }
         }
         Ok(Some(ErrorCode::Incomplete.sentence().to_owned()))
     }
+
+    /// The server's personas, for the names of their steps; none if it does not tell.
+    async fn fetch_personas(&self) -> Vec<PersonaBody> {
+        let mut request = self.client.get(format!("{}/api/personas", self.server));
+        if let Some(key) = &self.key {
+            request = request.bearer_auth(key);
+        }
+        let Ok(response) = request.send().await else { return Vec::new() };
+        let bytes = response.bytes().await.unwrap_or_default();
+        serde_json::from_slice::<PersonasBody>(&bytes).map(|body| body.personas).unwrap_or_default()
+    }
 }
 
 /// `Some` at the end of the answer, with what is wrong with it.
-fn show(event: &Sse, terminal: &mut Terminal) -> Result<Option<Option<String>>, StartError> {
+fn show(event: &Sse, personas: &[PersonaBody], terminal: &mut Terminal) -> Result<Option<Option<String>>, StartError> {
     let data = event.data.as_deref().unwrap_or_default();
     match event.event.as_deref() {
+        Some("turn") => {
+            if let Ok(turn) = serde_json::from_str::<TurnBody>(data) {
+                let persona = personas.iter().find(|persona| persona.id == turn.persona);
+                terminal.name_steps(persona.map(|persona| persona.steps.clone()).unwrap_or_default());
+            }
+        }
         Some("delta") => {
             if let Ok(body) = serde_json::from_str::<DeltaBody>(data) {
                 terminal.delta(body.step, &body.delta)?;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use actix_web::web::{Data, Json};
+use hitesh_domain::Step;
 use hitesh_persona::Persona;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -74,8 +75,20 @@ pub(super) struct PersonaBody {
     languages: Vec<String>,
     topics: Vec<String>,
     sample_questions: Vec<String>,
-    /// That this is an AI, and whose way of teaching it follows.
+    /// That this is an AI, and whose manner it follows, if anybody's.
     disclosure: String,
+    steps: StepNamesBody,
+}
+
+/// How people are to see the steps called. In every other body and event a step has its id.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct StepNamesBody {
+    #[schema(example = "Analyze")]
+    analyze: String,
+    #[schema(example = "Think")]
+    think: String,
+    #[schema(example = "Output")]
+    output: String,
 }
 
 impl From<&Persona> for PersonaBody {
@@ -88,6 +101,11 @@ impl From<&Persona> for PersonaBody {
             topics: persona.topics().to_vec(),
             sample_questions: persona.sample_questions().to_vec(),
             disclosure: persona.disclosure().to_owned(),
+            steps: StepNamesBody {
+                analyze: persona.step_name(Step::Analyze).to_owned(),
+                think: persona.step_name(Step::Think).to_owned(),
+                output: persona.step_name(Step::Output).to_owned(),
+            },
         }
     }
 }

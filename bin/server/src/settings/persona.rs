@@ -12,6 +12,8 @@ pub struct PersonaSettings {
     pub default: PersonaId,
     /// Packs beside those that are built in, one folder each.
     pub directories: Vec<PathBuf>,
+    /// A folder of packs: each folder in it is one.
+    pub packs_directory: Option<PathBuf>,
 }
 
 #[derive(Deserialize)]
@@ -20,6 +22,7 @@ pub(super) struct PersonaForm {
     default: PersonaId,
     #[serde(deserialize_with = "super::values::list")]
     directories: Vec<String>,
+    packs_directory: Option<String>,
 }
 
 impl PersonaForm {
@@ -27,6 +30,7 @@ impl PersonaForm {
         PersonaSettings {
             default: self.default,
             directories: self.directories.iter().map(|directory| at.path(directory)).collect(),
+            packs_directory: self.packs_directory.map(|directory| at.path(&directory)),
         }
     }
 }

@@ -132,5 +132,7 @@ fn the_hash_follows_the_content_and_nothing_else() {
 
 #[test]
 fn a_folder_that_is_not_there_is_said() {
-    assert!(Pack::from_dir(Path::new("/no/such/pack")).unwrap_err().to_string().contains("/no/such/pack"));
+    let PersonaError::Invalid(mistakes) = Pack::from_dir(Path::new("/no/such/pack")).unwrap_err() else { panic!() };
+    assert_eq!(mistakes.len(), 1, "{mistakes:?}");
+    assert_eq!(mistakes[0].file, "/no/such/pack");
 }

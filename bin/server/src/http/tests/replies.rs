@@ -36,8 +36,9 @@ async fn the_personas_say_what_they_are() {
     let persona = body["personas"][0].as_object().unwrap();
     let mut fields: Vec<_> = persona.keys().map(String::as_str).collect();
     fields.sort_unstable();
-    assert_eq!(fields, ["description", "disclosure", "id", "languages", "name", "sample_questions", "topics"]);
+    assert_eq!(fields, ["description", "disclosure", "id", "languages", "name", "sample_questions", "steps", "topics"]);
     assert_eq!(persona["id"], "hitesh");
+    assert_eq!(persona["steps"], serde_json::json!({"analyze": "Analyze", "think": "Think", "output": "Output"}));
 }
 
 #[actix_web::test]
