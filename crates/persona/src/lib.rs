@@ -4,7 +4,6 @@ mod error;
 mod language;
 mod lint;
 mod lorebook;
-mod openings;
 mod pack;
 mod persona;
 mod places;

@@ -8,7 +8,6 @@ use serde::{Deserialize, de::DeserializeOwned};
 use crate::{
     Mistake, PersonaError,
     lorebook::{BookTable, Lore, LoreTable},
-    openings::Openings,
     places::{line_of, line_of_key, parted},
 };
 
@@ -50,8 +49,6 @@ pub(crate) struct About {
     pub(crate) steps: StepNames,
     #[serde(default)]
     pub(crate) lorebook: BookTable,
-    #[serde(default)]
-    pub(crate) openings: Openings,
 }
 
 /// How people see the steps called; no prompt holds these names.
@@ -78,8 +75,6 @@ impl StepNames {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Example {
-    /// What stands in the place of a note before the question, so that it is seen how one is used.
-    pub(crate) notes: Option<String>,
     pub(crate) question: String,
     pub(crate) analyze: Option<String>,
     pub(crate) think: Option<String>,
@@ -98,6 +93,8 @@ pub(crate) struct Note {
     pub(crate) id: String,
     pub(crate) title: String,
     pub(crate) keywords: Vec<String>,
+    /// Those of the keywords that daily life uses too.
+    pub(crate) everyday: Vec<String>,
     /// The note in one breath, for small models.
     pub(crate) gist: String,
     pub(crate) body: String,
@@ -111,6 +108,8 @@ struct FrontMatter {
     title: String,
     #[serde(default)]
     keywords: Vec<String>,
+    #[serde(default)]
+    everyday: Vec<String>,
     gist: String,
     lore: Option<LoreTable>,
 }
@@ -275,6 +274,12 @@ impl Reader {
         self.filled(path, &["title"], &front.title);
         self.filled(path, &["gist"], &front.gist);
         self.all_filled(path, "keywords", &front.keywords);
+        for (number, word) in front.everyday.iter().enumerate() {
+            if !front.keywords.contains(word) {
+                let line = self.line(path, &["everyday", &number.to_string()]);
+                self.mistake(path, line, format!("`{word}` of `everyday` is no keyword"));
+            }
+        }
         if body.trim().is_empty() {
             self.mistake(path, Some(text.lines().count()), "the note has no text");
         }
@@ -304,6 +309,7 @@ impl Reader {
             id: id.to_owned(),
             title: front.title.trim().to_owned(),
             keywords: front.keywords,
+            everyday: front.everyday,
             gist: front.gist.trim().to_owned(),
             body: body.trim().to_owned(),
             lore,
@@ -331,10 +337,6 @@ impl Reader {
         for (key, list) in lists {
             self.all_filled(PERSONA, key, list);
         }
-        for (keys, wrong) in about.openings.mistakes() {
-            let keys: Vec<_> = keys.iter().map(String::as_str).collect();
-            self.mistake(PERSONA, self.line(PERSONA, &keys), wrong);
-        }
         let StepNames { analyze, think, output } = &about.steps;
         for (key, name) in [("analyze", analyze), ("think", think), ("output", output)] {
             let Some(name) = name.as_deref().map(str::trim) else { continue };
@@ -350,9 +352,8 @@ impl Reader {
             self.mistake(EXAMPLES, None, format!("there are {} examples; at most 3 are wanted", examples.len()));
         }
         for (number, example) in examples.iter().enumerate() {
-            let Example { notes, question, analyze, think, output } = example;
+            let Example { question, analyze, think, output } = example;
             let texts = [
-                ("notes", notes.as_ref()),
                 ("question", Some(question)),
                 ("analyze", analyze.as_ref()),
                 ("think", think.as_ref()),

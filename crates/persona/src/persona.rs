@@ -6,7 +6,6 @@ use include_dir::{Dir, include_dir};
 use crate::{
     Mistake, PersonaError, estimate_tokens,
     lorebook::Lorebook,
-    openings::Openings,
     pack::{Note, Pack},
     prompt::{NOTES_BUDGET, Prefixes},
     retrieval::NoteIndex,
@@ -164,10 +163,6 @@ impl Persona {
 
     pub(crate) fn lorebook(&self) -> &Lorebook {
         &self.lorebook
-    }
-
-    pub(crate) fn openings(&self) -> &Openings {
-        &self.pack.about.openings
     }
 
     pub(crate) fn prefixes(&self) -> &Prefixes {

@@ -11,4 +11,3 @@
 mod answers;
 mod faults;
 mod model;
-mod together;

