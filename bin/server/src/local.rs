@@ -21,6 +21,9 @@ pub(crate) fn start(settings: &Settings, provider: &ProviderSettings) -> Result<
         model: Some(provider.model.clone()),
         context_tokens: local.context_tokens,
         threads: local.threads.and_then(NonZeroUsize::new),
+        parallel: NonZeroUsize::new(local.parallel).unwrap_or(NonZeroUsize::MIN),
+        kept_sessions: local.kept_sessions,
+        prefill_chunk: local.prefill_tokens,
         queue: local.queue,
         step_tokens: StepTokens {
             analyze: local.analyze_tokens,

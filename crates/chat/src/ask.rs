@@ -56,10 +56,15 @@ impl Ask {
             sampling: provider.sampling(),
             step_format: options.format,
             messages: &prompt.messages,
+            openings: &prompt.openings,
         }
         .digest();
-        let request =
-            CompletionRequest { messages: prompt.messages, stable: prompt.stable, step_format: options.format };
+        let request = CompletionRequest {
+            messages: prompt.messages,
+            stable: prompt.stable,
+            step_format: options.format,
+            openings: prompt.openings,
+        };
         Prepared { request, key, notes: prompt.notes }
     }
 }

@@ -1,5 +1,5 @@
 use hitesh_cache::CacheKey;
-use hitesh_domain::{Message, Owner, PersonaId, ProviderId, StepFormat};
+use hitesh_domain::{Message, Owner, PersonaId, ProviderId, Step, StepFormat};
 use hitesh_llm::Sampling;
 use unicode_normalization::UnicodeNormalization;
 
@@ -14,16 +14,17 @@ pub(crate) struct KeyParts<'a> {
     pub(crate) sampling: &'a Sampling,
     pub(crate) step_format: StepFormat,
     pub(crate) messages: &'a [Message],
+    pub(crate) openings: &'a [(Step, String)],
 }
 
 /// Changes whenever the encoding below or the stored form of an answer does.
-const VERSION: &[u8] = b"hitesh-ai answer 1";
+const VERSION: &[u8] = b"hitesh-ai answer 2";
 
 impl KeyParts<'_> {
     /// BLAKE3 over a length-prefixed encoding of all parts. Two parts can't be confused with each other, and a part
     /// that is added can't be forgotten here.
     pub(crate) fn digest(&self) -> CacheKey {
-        let Self { owner, persona, persona_hash, provider, model, sampling, step_format, messages } = self;
+        let Self { owner, persona, persona_hash, provider, model, sampling, step_format, messages, openings } = self;
         let Sampling { temperature, top_p, max_tokens } = sampling;
         let mut hasher = Fields(blake3::Hasher::new());
         hasher.field(VERSION);
@@ -36,6 +37,11 @@ impl KeyParts<'_> {
         hasher.optional(top_p.map(f32::to_bits));
         hasher.optional(*max_tokens);
         hasher.field(step_format.as_str().as_bytes());
+        hasher.field(&(openings.len() as u64).to_le_bytes());
+        for (step, opening) in *openings {
+            hasher.field(step.as_str().as_bytes());
+            hasher.field(opening.as_bytes());
+        }
         if let Some((last, earlier)) = messages.split_last() {
             for message in earlier {
                 hasher.field(message.role.as_str().as_bytes());
@@ -91,6 +97,7 @@ mod tests {
         sampling: Sampling,
         format: StepFormat,
         messages: Vec<Message>,
+        openings: Vec<(Step, String)>,
     }
 
     impl Parts {
@@ -104,6 +111,7 @@ mod tests {
                 sampling: Sampling::default(),
                 format: StepFormat::Tagged,
                 messages: vec![Message::new(Role::System, "rules"), Message::new(Role::User, question)],
+                openings: vec![(Step::Output, "Dekho,".into())],
             }
         }
 
@@ -117,6 +125,7 @@ mod tests {
                 sampling: &self.sampling,
                 step_format: self.format,
                 messages: &self.messages,
+                openings: &self.openings,
             }
             .digest()
         }
@@ -130,7 +139,7 @@ mod tests {
     #[test]
     fn every_part_matters() {
         let base = Parts::new("q").key();
-        let changes: [fn(&mut Parts); 11] = [
+        let changes: [fn(&mut Parts); 13] = [
             |p| p.owner = "other".parse().unwrap(),
             |p| p.persona = "other".parse().unwrap(),
             |p| p.hash = [2; 32],
@@ -142,6 +151,8 @@ mod tests {
             |p| p.format = StepFormat::JsonSchema,
             |p| p.messages[0].content.push('x'),
             |p| p.messages[1].content.push('x'),
+            |p| p.openings[0].1.push('x'),
+            |p| p.openings.clear(),
         ];
         for (index, change) in changes.into_iter().enumerate() {
             let mut parts = Parts::new("q");

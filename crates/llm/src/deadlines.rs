@@ -316,7 +316,7 @@ mod tests {
     }
 
     fn request() -> CompletionRequest {
-        CompletionRequest { messages: Vec::new(), stable: 0, step_format: StepFormat::Tagged }
+        CompletionRequest { messages: Vec::new(), stable: 0, step_format: StepFormat::Tagged, openings: Vec::new() }
     }
 
     /// How the call ended and after how many seconds; its upstream work is dropped by then.

@@ -4,6 +4,7 @@ mod error;
 mod language;
 mod lint;
 mod lorebook;
+mod openings;
 mod pack;
 mod persona;
 mod places;

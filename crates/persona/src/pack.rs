@@ -8,6 +8,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use crate::{
     Mistake, PersonaError,
     lorebook::{BookTable, Lore, LoreTable},
+    openings::Openings,
     places::{line_of, line_of_key, parted},
 };
 
@@ -49,6 +50,8 @@ pub(crate) struct About {
     pub(crate) steps: StepNames,
     #[serde(default)]
     pub(crate) lorebook: BookTable,
+    #[serde(default)]
+    pub(crate) openings: Openings,
 }
 
 /// How people see the steps called; no prompt holds these names.
@@ -75,6 +78,8 @@ impl StepNames {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Example {
+    /// What stands in the place of a note before the question, so that it is seen how one is used.
+    pub(crate) notes: Option<String>,
     pub(crate) question: String,
     pub(crate) analyze: Option<String>,
     pub(crate) think: Option<String>,
@@ -337,6 +342,10 @@ impl Reader {
         for (key, list) in lists {
             self.all_filled(PERSONA, key, list);
         }
+        for (keys, wrong) in about.openings.mistakes() {
+            let keys: Vec<_> = keys.iter().map(String::as_str).collect();
+            self.mistake(PERSONA, self.line(PERSONA, &keys), wrong);
+        }
         let StepNames { analyze, think, output } = &about.steps;
         for (key, name) in [("analyze", analyze), ("think", think), ("output", output)] {
             let Some(name) = name.as_deref().map(str::trim) else { continue };
@@ -352,8 +361,9 @@ impl Reader {
             self.mistake(EXAMPLES, None, format!("there are {} examples; at most 3 are wanted", examples.len()));
         }
         for (number, example) in examples.iter().enumerate() {
-            let Example { question, analyze, think, output } = example;
+            let Example { notes, question, analyze, think, output } = example;
             let texts = [
+                ("notes", notes.as_ref()),
                 ("question", Some(question)),
                 ("analyze", analyze.as_ref()),
                 ("think", think.as_ref()),

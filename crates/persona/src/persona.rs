@@ -6,6 +6,7 @@ use include_dir::{Dir, include_dir};
 use crate::{
     Mistake, PersonaError, estimate_tokens,
     lorebook::Lorebook,
+    openings::Openings,
     pack::{Note, Pack},
     prompt::{NOTES_BUDGET, Prefixes},
     retrieval::NoteIndex,
@@ -163,6 +164,10 @@ impl Persona {
 
     pub(crate) fn lorebook(&self) -> &Lorebook {
         &self.lorebook
+    }
+
+    pub(crate) fn openings(&self) -> &Openings {
+        &self.pack.about.openings
     }
 
     pub(crate) fn prefixes(&self) -> &Prefixes {

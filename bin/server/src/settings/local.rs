@@ -15,7 +15,13 @@ pub struct LocalModelSettings {
     pub threads: Option<usize>,
     /// The context window, prompt and answer together.
     pub context_tokens: u32,
-    /// Questions that may wait while one is answered.
+    /// Questions that are answered at once.
+    pub parallel: usize,
+    /// Sessions whose last turn stays computed, so that the next one begins at once.
+    pub kept_sessions: usize,
+    /// Prompt tokens computed at once; none: found by measuring.
+    pub prefill_tokens: Option<usize>,
+    /// Questions that may wait while others are answered.
     pub queue: usize,
     /// How much a word that was just said is held back; 1 is not at all.
     pub repetition_penalty: f32,
@@ -36,6 +42,12 @@ pub(super) struct LocalForm {
     threads: Option<usize>,
     #[serde(deserialize_with = "values::within::<_, _, 512, 131_072>")]
     context_tokens: u32,
+    #[serde(deserialize_with = "values::within::<_, _, 1, 16>")]
+    parallel: usize,
+    #[serde(deserialize_with = "values::within::<_, _, 0, 32>")]
+    kept_sessions: usize,
+    #[serde(default, deserialize_with = "values::maybe_within::<_, _, 1, 512>")]
+    prefill_tokens: Option<usize>,
     #[serde(deserialize_with = "values::within::<_, _, 0, 10_000>")]
     queue: usize,
     #[serde(deserialize_with = "values::number::<_, 1, 2>")]
@@ -66,6 +78,9 @@ impl LocalForm {
             models_directory,
             threads: self.threads,
             context_tokens: self.context_tokens,
+            parallel: self.parallel,
+            kept_sessions: self.kept_sessions,
+            prefill_tokens: self.prefill_tokens,
             queue: self.queue,
             repetition_penalty: self.repetition_penalty,
             analyze_tokens: self.analyze_tokens,

@@ -1,43 +1,71 @@
-//! One answer: the server writes the steps' tags, the model what stands between them, so that the form can't break.
+//! One answer: the server writes the steps' tags and openings, the model what stands between them, so that the form
+//! can't break. It is made token by token, so that several are made side by side.
 
 use hitesh_domain::{Step, Usage};
-use llama_cpp_2::token::LlamaToken;
-use tokio::sync::mpsc;
+use llama_cpp_2::{model::LlamaModel, token::LlamaToken};
 
 use super::{
-    engine::{Engine, Halt},
-    queue::{Item, Question},
+    LocalSettings,
+    context::Context,
+    prompt::PromptRenderer,
+    queue::Question,
     sampler::Sampler,
+    sequences::Seat,
     step_text::{StepText, TextEnd, close_tag, open_tag},
-    vocabulary::index,
+    vocabulary::{Vocabulary, index},
 };
 use crate::{FinishReason, ProviderError, ProviderEvent};
 
-/// Answers `question`; what can't be answered is told to its reader.
-pub(super) fn answer(engine: &mut Engine<'_>, question: &Question, stopped: &dyn Fn() -> bool) {
-    let events = &question.events;
-    let wanted = || !events.is_closed() && !stopped();
-    let outcome = Answer { engine, events, wanted: &wanted, completion: 0, said: String::new() }.give(question);
-    match outcome {
-        Ok(()) => {}
-        Err(Halt::Cancelled) => {
-            let gone = ProviderError::Unavailable { reason: "the local model was stopped".to_owned() };
-            let _ = events.try_send(Err(gone));
-        }
-        Err(Halt::Failed(error)) => {
-            let _ = events.try_send(Err(error));
-        }
-    }
+/// What every answer is made with.
+pub(super) struct Tools<'model> {
+    pub(super) model: &'model LlamaModel,
+    pub(super) vocabulary: Vocabulary,
+    pub(super) renderer: PromptRenderer<'model>,
+    pub(super) settings: LocalSettings,
 }
 
-struct Answer<'a, 'model> {
-    engine: &'a mut Engine<'model>,
-    events: &'a mpsc::Sender<Item>,
-    wanted: &'a dyn Fn() -> bool,
+/// Why an answer ended early.
+#[derive(Debug)]
+pub(super) enum Halt {
+    /// Nobody wants it any more.
+    Cancelled,
+    /// It can't be done.
+    Failed(ProviderError),
+}
+
+/// What an answer needs next.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// These tokens computed.
+    Compute(Vec<LlamaToken>),
+    /// Nothing: it is over.
+    Done,
+}
+
+/// An answer that is being made.
+pub(super) struct Answer {
+    question: Box<Question>,
+    seat: Seat,
+    prompt_tokens: usize,
+    cached_tokens: usize,
+    sampler: Sampler,
     /// Tokens of the answer so far, tags included.
     completion: usize,
-    /// The end of what was written and is not computed yet.
-    said: String,
+    /// Everything that was sent.
+    sent: String,
+    /// The step that is being written.
+    writing: Writing,
+    opened: bool,
+}
+
+/// A step that is being written.
+struct Writing {
+    step: Step,
+    text: StepText,
+    draft: Draft,
+    cap: usize,
+    /// The last token is being computed.
+    awaits: bool,
 }
 
 /// Why a step is over.
@@ -53,124 +81,181 @@ enum StepEnd {
     Repeating,
 }
 
-/// What one step has become.
-struct Written {
-    text: StepText,
-    end: StepEnd,
-}
-
-impl Answer<'_, '_> {
-    fn give(mut self, question: &Question) -> Result<(), Halt> {
-        let request = &question.request;
-        let stable = request.stable.min(request.messages.len());
-        let begun = self.engine.begin(&request.messages, stable, self.wanted)?;
-        let settings = &self.engine.settings;
-        let mut sampler = Sampler::new(
+impl Answer {
+    /// Begins an answer on `seat`, which is to hold a prompt of `prompt_tokens`. Returns the tokens that are to be
+    /// computed after the prompt's.
+    pub(super) fn begin(
+        question: Box<Question>,
+        tools: &Tools<'_>,
+        (seat, prompt_tokens, cached_tokens): (Seat, usize, usize),
+    ) -> (Self, Vec<LlamaToken>) {
+        let settings = &tools.settings;
+        let sampler = Sampler::new(
             &settings.sampling,
             settings.repetition_penalty,
             settings.repetition_window,
-            self.engine.vocabulary.len(),
+            tools.vocabulary.len(),
         );
-        let mut finish = FinishReason::Length;
-        for step in Step::ALL {
-            self.write(&open_tag(step))?;
-            let written = self.step(step, &mut sampler)?;
-            let whole = match (step, written.end) {
-                (_, StepEnd::Said | StepEnd::Rounded) => true,
-                (Step::Output, StepEnd::Capped) => false,
-                (Step::Output, StepEnd::Repeating) => !written.text.in_code() && !written.text.sent().is_empty(),
-                (Step::Analyze | Step::Think, StepEnd::Repeating) => true,
-                (Step::Analyze | Step::Think, StepEnd::Capped) => {
-                    if !written.text.ends_a_sentence() {
-                        self.write("…")?;
-                    }
-                    true
-                }
-            };
-            if !whole {
-                break;
+        let (step, none) = (Step::Analyze, Draft::new(0, ""));
+        let writing = Writing { step, text: StepText::new(step), draft: none, cap: 0, awaits: false };
+        let mut answer = Self {
+            question,
+            seat,
+            prompt_tokens,
+            cached_tokens,
+            sampler,
+            completion: 0,
+            sent: String::new(),
+            writing,
+            opened: false,
+        };
+        let opening = answer.open(step, tools, prompt_tokens, "");
+        (answer, opening)
+    }
+
+    /// Whether anybody still reads it.
+    pub(super) fn is_wanted(&self) -> bool {
+        !self.question.events.is_closed()
+    }
+
+    /// Sends what the server has written at the answer's beginning, unless it was sent.
+    pub(super) fn show_opening(&mut self) -> Result<(), Halt> {
+        if std::mem::replace(&mut self.opened, true) {
+            return Ok(());
+        }
+        self.send(ProviderEvent::Delta(self.sent.clone()))
+    }
+
+    /// Ends it with `error`.
+    pub(super) fn fail(&self, error: ProviderError) {
+        let _ = self.question.events.try_send(Err(error));
+    }
+
+    /// Goes on by one token; `at` is where the context has the weights of what may come next.
+    pub(super) fn advance(&mut self, tools: &mut Tools<'_>, context: &mut Context<'_>, at: i32) -> Result<Next, Halt> {
+        self.show_opening()?;
+        if std::mem::take(&mut self.writing.awaits) {
+            self.writing.draft.computed();
+        }
+        match self.next_token(tools, context.logits(at))? {
+            Ok(token) => {
+                self.writing.awaits = true;
+                Ok(Next::Compute(vec![token]))
             }
-            self.write(&close_tag(step))?;
-            if step == Step::Output {
-                finish = FinishReason::Stop;
+            Err(end) => self.end_step(end, tools, context),
+        }
+    }
+
+    /// The token that the step goes on with, or why it is over.
+    fn next_token(&mut self, tools: &Tools<'_>, logits: &[f32]) -> Result<Result<LlamaToken, StepEnd>, Halt> {
+        let writing = &mut self.writing;
+        if writing.draft.tokens >= writing.cap {
+            return Ok(Err(StepEnd::Capped));
+        }
+        let vocabulary = &tools.vocabulary;
+        // A step may not end before it has a text of the model's own.
+        let must_say = writing.draft.is_empty();
+        let banned = |token: usize| vocabulary.is_never_taken(token) || (must_say && vocabulary.may_end_step(token));
+        let picked = self.sampler.pick(logits, banned).and_then(|token| i32::try_from(token).ok());
+        let Some(token) = picked.map(LlamaToken::new) else {
+            return Err(Halt::Failed(ProviderError::Broken { reason: "the local model gave no token" }));
+        };
+        if vocabulary.ends(index(token)) {
+            return Ok(Err(StepEnd::Said));
+        }
+        let piece = tools.model.vocab().token_to_piece(token, false, None);
+        let nearly_over = writing.step != Step::Output && writing.draft.tokens >= writing.cap - writing.cap / 4;
+        if nearly_over && writing.text.ends_a_sentence() && begins_anew(&piece) {
+            return Ok(Err(StepEnd::Rounded));
+        }
+        self.completion += 1;
+        writing.draft.add(&piece);
+        if vocabulary.is_word(index(token)) {
+            self.sampler.said(index(token));
+        }
+        let text = writing.text.push(&piece);
+        let end = writing.text.end();
+        self.send_text(text)?;
+        match end {
+            Some(TextEnd::Tag) => Ok(Err(StepEnd::Said)),
+            Some(TextEnd::Repeating) => Ok(Err(StepEnd::Repeating)),
+            None => Ok(Ok(token)),
+        }
+    }
+
+    /// Ends the step. What of it is not sent is taken back, so that the next step is written after what the reader
+    /// sees.
+    fn end_step(&mut self, end: StepEnd, tools: &mut Tools<'_>, context: &mut Context<'_>) -> Result<Next, Halt> {
+        let held_back = self.writing.text.finish();
+        self.send_text(held_back)?;
+        let Writing { step, text, draft, .. } = &self.writing;
+        let step = *step;
+        let (keep, mut unread) = draft.against(text.sent());
+        context.take_back(self.seat, keep).map_err(Halt::Failed)?;
+        let mut written = String::new();
+        let whole = match (step, end) {
+            (_, StepEnd::Said | StepEnd::Rounded) | (Step::Analyze | Step::Think, StepEnd::Repeating) => true,
+            (Step::Output, StepEnd::Capped) => false,
+            (Step::Output, StepEnd::Repeating) => !text.in_code() && !text.sent().is_empty(),
+            (Step::Analyze | Step::Think, StepEnd::Capped) => {
+                if !text.ends_a_sentence() {
+                    written.push('…');
+                }
+                true
+            }
+        };
+        let next = Step::ALL.into_iter().skip_while(|other| *other != step).nth(1).filter(|_| whole);
+        if whole {
+            written.push_str(&close_tag(step));
+        }
+        unread.push_str(&written);
+        self.write(&written, tools)?;
+        match next {
+            Some(next) => {
+                let before = self.sent.len();
+                let tokens = self.open(next, tools, context.position(self.seat), &unread);
+                let opening = self.sent.get(before..).unwrap_or_default().to_owned();
+                self.send(ProviderEvent::Delta(opening))?;
+                Ok(Next::Compute(tokens))
+            }
+            None => {
+                self.finish(if whole { FinishReason::Stop } else { FinishReason::Length })?;
+                let mut tokens = context.tokens_from(self.seat, self.prompt_tokens).to_vec();
+                tokens.extend(tools.renderer.text(&unread));
+                tools.renderer.remember(std::mem::take(&mut self.sent), tokens);
+                Ok(Next::Done)
             }
         }
+    }
+
+    /// Opens `step` after `unread`, the end of what was written and is not computed. Returns the tokens to compute;
+    /// what the reader is to see is added to `sent`.
+    fn open(&mut self, step: Step, tools: &Tools<'_>, position: usize, unread: &str) -> Vec<LlamaToken> {
+        let tag = open_tag(step);
+        let openings = &self.question.request.openings;
+        let opening = openings.iter().find(|(of, _)| *of == step).map_or("", |(_, opening)| opening.trim()).to_owned();
+        let mut text = StepText::new(step);
+        let shown = text.push(opening.as_bytes());
+        let tokens = tools.renderer.text(&format!("{unread}{tag}{opening}"));
+        self.completion += tools.renderer.text(&format!("{tag}{opening}")).len();
+        self.sent.push_str(&tag);
+        self.sent.push_str(&shown);
+        let draft = Draft::new(position + tokens.len(), &opening);
+        self.writing = Writing { step, text, draft, cap: self.cap(step, &tools.settings), awaits: false };
+        tokens
+    }
+
+    fn finish(&mut self, reason: FinishReason) -> Result<(), Halt> {
         let count = |tokens: usize| u64::try_from(tokens).unwrap_or(u64::MAX);
         self.send(ProviderEvent::Usage(Usage {
-            prompt_tokens: count(begun.prompt_tokens),
+            prompt_tokens: count(self.prompt_tokens),
             completion_tokens: count(self.completion),
-            cached_tokens: count(begun.cached_tokens),
+            cached_tokens: count(self.cached_tokens),
         }))?;
-        self.send(ProviderEvent::Finish(finish))
+        self.send(ProviderEvent::Finish(reason))
     }
 
-    /// Writes a text of the server's own; the model reads it when it is next asked.
-    fn write(&mut self, text: &str) -> Result<(), Halt> {
-        self.completion += self.engine.renderer.text(text).len();
-        self.said.push_str(text);
-        self.send(ProviderEvent::Delta(text.to_owned()))
-    }
-
-    /// Lets the model write the text of `step`. What of it is not sent is taken back, so that the next step is
-    /// written after what the reader sees.
-    fn step(&mut self, step: Step, sampler: &mut Sampler) -> Result<Written, Halt> {
-        let unread = self.engine.renderer.text(&std::mem::take(&mut self.said));
-        self.engine.feed(&unread, self.wanted)?;
-        let mut draft = Draft::new(self.engine.position());
-        let mut text = StepText::new(step);
-        let cap = self.cap(step);
-        let mut end = StepEnd::Capped;
-        while draft.tokens < cap {
-            if !(self.wanted)() {
-                return Err(Halt::Cancelled);
-            }
-            let Some(token) = self.pick(sampler, text.sent().is_empty()) else {
-                return Err(Halt::Failed(ProviderError::Broken { reason: "the local model gave no token" }));
-            };
-            if self.engine.vocabulary.ends(index(token)) {
-                end = StepEnd::Said;
-                break;
-            }
-            let piece = self.engine.model.vocab().token_to_piece(token, false, None);
-            let nearly_over = step != Step::Output && draft.tokens >= cap - cap / 4;
-            if nearly_over && text.ends_a_sentence() && begins_anew(&piece) {
-                end = StepEnd::Rounded;
-                break;
-            }
-            self.completion += 1;
-            draft.add(&piece);
-            if self.engine.vocabulary.is_word(index(token)) {
-                sampler.said(index(token));
-            }
-            self.send_text(text.push(&piece))?;
-            match text.end() {
-                Some(TextEnd::Tag) => end = StepEnd::Said,
-                Some(TextEnd::Repeating) => end = StepEnd::Repeating,
-                None => {
-                    self.engine.feed(&[token], self.wanted)?;
-                    draft.computed();
-                    continue;
-                }
-            }
-            break;
-        }
-        self.send_text(text.finish())?;
-        let (keep, unread) = draft.against(text.sent());
-        self.engine.take_back(keep)?;
-        self.said = unread;
-        Ok(Written { text, end })
-    }
-
-    /// The next token. A step may not end before it has a text.
-    fn pick(&self, sampler: &mut Sampler, must_say: bool) -> Option<LlamaToken> {
-        let vocabulary = &self.engine.vocabulary;
-        let banned = |token: usize| vocabulary.is_never_taken(token) || (must_say && vocabulary.may_end_step(token));
-        let token = sampler.pick(self.engine.logits(), banned)?;
-        i32::try_from(token).ok().map(LlamaToken::new)
-    }
-
-    fn cap(&self, step: Step) -> usize {
-        let settings = &self.engine.settings;
+    fn cap(&self, step: Step, settings: &LocalSettings) -> usize {
         let left = settings
             .sampling
             .max_tokens
@@ -178,13 +263,23 @@ impl Answer<'_, '_> {
         settings.step_tokens.of(step).min(left.unwrap_or(usize::MAX)).max(1)
     }
 
-    fn send_text(&self, text: String) -> Result<(), Halt> {
-        if text.is_empty() { Ok(()) } else { self.send(ProviderEvent::Delta(text)) }
+    /// Sends a text of the server's own.
+    fn write(&mut self, text: &str, tools: &Tools<'_>) -> Result<(), Halt> {
+        self.completion += tools.renderer.text(text).len();
+        self.send_text(text.to_owned())
+    }
+
+    fn send_text(&mut self, text: String) -> Result<(), Halt> {
+        if text.is_empty() {
+            return Ok(());
+        }
+        self.sent.push_str(&text);
+        self.send(ProviderEvent::Delta(text))
     }
 
     fn send(&self, event: ProviderEvent) -> Result<(), Halt> {
         // The channel holds a whole answer (see `Question::events`): what fails is a reader that has gone.
-        self.events.try_send(Ok(event)).map_err(|_| Halt::Cancelled)
+        self.question.events.try_send(Ok(event)).map_err(|_| Halt::Cancelled)
     }
 }
 
@@ -195,16 +290,24 @@ fn begins_anew(piece: &[u8]) -> bool {
 
 /// What the model wrote in a step, beside what of it was sent.
 struct Draft {
+    /// Where its first token stands, after the step's opening.
     start: usize,
     tokens: usize,
+    /// The opening and what came after it.
     bytes: Vec<u8>,
+    opening: usize,
     /// Where each computed token ends in `bytes`.
     ends: Vec<usize>,
 }
 
 impl Draft {
-    fn new(start: usize) -> Self {
-        Self { start, tokens: 0, bytes: Vec::new(), ends: Vec::new() }
+    fn new(start: usize, opening: &str) -> Self {
+        Self { start, tokens: 0, bytes: opening.into(), opening: opening.len(), ends: Vec::new() }
+    }
+
+    /// Whether the model has said nothing yet that can be seen.
+    fn is_empty(&self) -> bool {
+        self.bytes.get(self.opening..).is_none_or(|said| said.trim_ascii().is_empty())
     }
 
     fn add(&mut self, piece: &[u8]) {
@@ -224,7 +327,8 @@ impl Draft {
         let whole_until = |end: usize| end <= lead || (end <= lead + same && sent.is_char_boundary(end - lead));
         let kept = self.ends.iter().take_while(|end| **end <= lead + same).collect::<Vec<_>>();
         let kept = kept.iter().rposition(|end| whole_until(**end)).map_or(0, |last| last + 1);
-        let held = kept.checked_sub(1).and_then(|last| self.ends.get(last)).map_or(0, |end| end.saturating_sub(lead));
+        let last = kept.checked_sub(1).and_then(|last| self.ends.get(last));
+        let held = last.map_or(self.opening, |end| end.saturating_sub(lead));
         (self.start + kept, sent.get(held..).unwrap_or_default().to_owned())
     }
 }
@@ -234,7 +338,7 @@ mod tests {
     use super::*;
 
     fn draft(pieces: &[&str], computed: usize) -> Draft {
-        let mut draft = Draft::new(10);
+        let mut draft = Draft::new(10, "");
         for (at, piece) in pieces.iter().enumerate() {
             draft.add(piece.as_bytes());
             if at < computed {
@@ -260,5 +364,17 @@ mod tests {
     fn a_step_that_differs_from_its_beginning_is_written_anew() {
         assert_eq!(draft(&["<think>", "Chai"], 2).against("Chai"), (10, "Chai".into()));
         assert_eq!(draft(&["é"], 1).against("é"), (11, String::new()));
+    }
+
+    #[test]
+    fn an_opening_is_computed_and_what_follows_is_the_models() {
+        let mut draft = Draft::new(10, "Haanji!");
+        assert!(draft.is_empty());
+        draft.add(b" Chai");
+        draft.computed();
+        draft.add(b" lo");
+        assert!(!draft.is_empty());
+        assert_eq!(draft.against("Haanji! Chai lo"), (11, " lo".into()));
+        assert_eq!(draft.against("Haanji!"), (10, String::new()));
     }
 }

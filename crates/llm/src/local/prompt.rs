@@ -1,6 +1,8 @@
 //! From messages to tokens, by the chat template that the model's file brings.
 
-use hitesh_domain::Message;
+use std::collections::VecDeque;
+
+use hitesh_domain::{Message, Role};
 use llama_cpp_2::{
     model::{LlamaChatMessage, LlamaChatTemplate, LlamaModel},
     token::LlamaToken,
@@ -11,7 +13,12 @@ use llama_cpp_2::{
 pub(super) struct PromptRenderer<'model> {
     model: &'model LlamaModel,
     template: LlamaChatTemplate,
+    /// Answers that the model gave, newest last, with the tokens that it gave them in.
+    answers: VecDeque<(String, Vec<LlamaToken>)>,
 }
+
+/// Answers whose own tokens are known: more than there are sessions whose turns are kept.
+const ANSWERS: usize = 64;
 
 /// The template can't be rendered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +31,7 @@ fn stand_in(index: usize) -> String {
 
 impl<'model> PromptRenderer<'model> {
     pub(super) fn new(model: &'model LlamaModel, template: LlamaChatTemplate) -> Self {
-        Self { model, template }
+        Self { model, template, answers: VecDeque::new() }
     }
 
     /// The tokens of `messages`; with `to_answer`, up to where the model's answer begins.
@@ -47,7 +54,10 @@ impl<'model> PromptRenderer<'model> {
         for (index, message) in messages.iter().enumerate() {
             let (frame, after) = rest.split_once(&stand_in(index)).ok_or(Unrenderable)?;
             self.push(&mut tokens, frame, true);
-            self.push(&mut tokens, message.content.trim(), false);
+            match self.given(message) {
+                Some(given) => tokens.extend_from_slice(given),
+                None => self.push(&mut tokens, message.content.trim(), false),
+            }
             rest = after;
         }
         self.push(&mut tokens, rest, true);
@@ -68,6 +78,22 @@ impl<'model> PromptRenderer<'model> {
         tokens
     }
 
+    /// Keeps the tokens that an answer was given in. The same text can be cut into tokens in many ways; cut anew, it
+    /// would differ from what was computed, and the rest of the session would be computed again.
+    pub(super) fn remember(&mut self, answer: String, tokens: Vec<LlamaToken>) {
+        self.answers.retain(|(known, _)| *known != answer);
+        self.answers.push_back((answer, tokens));
+        while self.answers.len() > ANSWERS {
+            self.answers.pop_front();
+        }
+    }
+
+    fn given(&self, message: &Message) -> Option<&[LlamaToken]> {
+        let text = message.content.trim();
+        let given = self.answers.iter().rev().find(|(answer, _)| answer == text);
+        given.filter(|_| message.role == Role::Assistant).map(|(_, tokens)| tokens.as_slice())
+    }
+
     fn push(&self, tokens: &mut Vec<LlamaToken>, text: &str, with_control_tokens: bool) {
         if !text.is_empty() {
             tokens.extend(self.model.vocab().tokenize(text.as_bytes(), false, with_control_tokens));
@@ -77,9 +103,4 @@ impl<'model> PromptRenderer<'model> {
     fn vocabulary_begins_with_bos(&self) -> bool {
         self.model.vocab().should_add_bos()
     }
-}
-
-/// How many leading tokens two prompts have in common.
-pub(super) fn common(a: &[LlamaToken], b: &[LlamaToken]) -> usize {
-    a.iter().zip(b).take_while(|(a, b)| a == b).count()
 }

@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     LocalSettings, ModelError, QueueDepth, cpu,
-    engine::answer_room,
+    desk::answer_room,
     gguf::Header,
     memory,
     queue::{Item, Queue},
@@ -27,7 +27,7 @@ use crate::{CompletionRequest, DeltaStream, PromptSize, Provider, ProviderError,
 
 /// A GGUF model in this process, on a thread of its own.
 ///
-/// It answers one question at a time; the others wait in a bounded queue and are told their place. Only that thread
+/// It answers a few questions at a time, token by token; the others wait in a bounded queue and are told their place. Only that thread
 /// computes or loads: nothing here blocks the caller, except for [`start`](Self::start), which reads the file's
 /// header, and the drop, which waits up to a second for the thread's end.
 pub struct LocalProvider {
@@ -64,6 +64,10 @@ impl Shared {
     pub(super) fn set_state(&self, state: LocalState) {
         *self.state.lock() = state;
     }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
 }
 
 impl LocalProvider {
@@ -80,7 +84,7 @@ impl LocalProvider {
         let window = plan.window.get();
         let model = settings.model.clone().unwrap_or_else(|| name_of(path));
         let shared = Arc::new(Shared {
-            queue: Queue::new(settings.queue),
+            queue: Queue::new(settings.queue, settings.parallel.get()),
             stop: Arc::default(),
             state: Mutex::new(LocalState::Loading),
         });
@@ -235,13 +239,18 @@ fn plan(path: &Path, settings: &LocalSettings, header: &Header) -> Result<Plan, 
     }
     let trained = u32::try_from(header.trained_context).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MAX);
     let window = NonZeroU32::new(settings.context_tokens).unwrap_or(NonZeroU32::MIN).min(trained);
-    let needed = header.file_bytes.saturating_add(header.cache_bytes(window.get())).saturating_add(WORKING_MEMORY);
+    // With sessions that are kept and questions side by side, there is room for two of the longest.
+    let alone = settings.parallel.get() == 1 && settings.kept_sessions == 0;
+    let cells = if alone { window } else { window.saturating_mul(TWO) };
+    let needed = header.file_bytes.saturating_add(header.cache_bytes(cells.get())).saturating_add(WORKING_MEMORY);
     match memory::available() {
         Some(available) if available < needed => return Err(ModelError::Memory { needed, available }),
         _ => {}
     }
-    Ok(Plan { path, settings: settings.clone(), architecture, window })
+    Ok(Plan { path, settings: settings.clone(), architecture, window, cells })
 }
+
+const TWO: NonZeroU32 = NonZeroU32::MIN.saturating_add(1);
 
 /// What computing takes beside weights and context.
 const WORKING_MEMORY: u64 = 128 << 20;

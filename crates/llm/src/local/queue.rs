@@ -19,8 +19,8 @@ pub struct QueueDepth {
     pub waiting: usize,
     /// Questions that may wait; one more is refused.
     pub capacity: usize,
-    /// Whether one is being answered.
-    pub answering: bool,
+    /// Questions that are being answered.
+    pub answering: usize,
 }
 
 /// What the thread is to do.
@@ -42,11 +42,29 @@ pub(super) struct Question {
     waited: bool,
 }
 
+impl Question {
+    /// Tells its reader that there will be no answer.
+    pub(super) fn fail(&self, error: ProviderError) {
+        let _ = self.events.try_send(Err(error));
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Queue {
     inner: Mutex<Inner>,
     changed: Condvar,
     capacity: usize,
+    /// Questions that are answered at once.
+    parallel: usize,
+}
+
+/// What [`Queue::next`] found.
+#[derive(Debug)]
+pub(super) enum Found {
+    Job(Job),
+    /// Nothing, and there is other work to go on with.
+    Nothing,
+    Closed,
 }
 
 #[derive(Debug, Default)]
@@ -54,13 +72,14 @@ struct Inner {
     warmings: VecDeque<Job>,
     waiting: VecDeque<Box<Question>>,
     tickets: u64,
-    answering: bool,
+    answering: usize,
     closed: Option<ProviderError>,
 }
 
 impl Queue {
-    pub(super) fn new(capacity: usize) -> Self {
-        Self { inner: Mutex::default(), changed: Condvar::new(), capacity }
+    /// A line of `capacity` before a model that answers `parallel` at once.
+    pub(super) fn new(capacity: usize, parallel: usize) -> Self {
+        Self { inner: Mutex::default(), changed: Condvar::new(), capacity, parallel }
     }
 
     pub(super) fn depth(&self) -> QueueDepth {
@@ -68,8 +87,8 @@ impl Queue {
         QueueDepth { waiting: inner.waiting.len(), capacity: self.capacity, answering: inner.answering }
     }
 
-    /// Takes a place for `request`; the ticket gives it back with [`leave`](Self::leave). A free model answers the
-    /// one that comes without a place, so that a capacity of 0 still serves one at a time.
+    /// Takes a place for `request`; the ticket gives it back with [`leave`](Self::leave). One that a model with a free
+    /// hand is about to take needs no place, so that a capacity of 0 still serves.
     ///
     /// # Errors
     /// `Overloaded` when all places are taken; what the queue was closed with when it is closed.
@@ -83,7 +102,7 @@ impl Queue {
         if let Some(error) = &inner.closed {
             return Err(error.clone());
         }
-        let free = usize::from(!inner.answering);
+        let free = self.parallel.saturating_sub(inner.answering);
         if inner.waiting.len() >= self.capacity.saturating_add(free) {
             return Err(ProviderError::Overloaded);
         }
@@ -94,7 +113,7 @@ impl Queue {
         let ticket = inner.tickets;
         inner.tickets += 1;
         inner.waiting.push_back(Box::new(Question { request, events, ticket, told: None, waited: loading }));
-        inner.tell_places();
+        inner.tell_places(self.parallel);
         drop(inner);
         self.changed.notify_one();
         Ok(ticket)
@@ -104,7 +123,7 @@ impl Queue {
     pub(super) fn leave(&self, ticket: u64) {
         let mut inner = self.inner.lock();
         inner.waiting.retain(|question| question.ticket != ticket);
-        inner.tell_places();
+        inner.tell_places(self.parallel);
     }
 
     /// Asks for a prefix to be computed, before the next question.
@@ -123,24 +142,31 @@ impl Queue {
         Ok(())
     }
 
-    /// Waits for something to do. `None` once the queue is closed.
-    pub(super) fn next(&self) -> Option<Job> {
+    /// The next thing to do, while `answering` questions are being answered: waits for one if there are none.
+    pub(super) fn next(&self, answering: usize) -> Found {
         let mut inner = self.inner.lock();
-        inner.answering = false;
+        if std::mem::replace(&mut inner.answering, answering) != answering {
+            inner.tell_places(self.parallel);
+        }
         loop {
             if inner.closed.is_some() {
-                return None;
+                return Found::Closed;
             }
             if let Some(job) = inner.warmings.pop_front() {
-                return Some(job);
+                return Found::Job(job);
             }
-            if let Some(question) = inner.waiting.pop_front() {
+            if answering < self.parallel
+                && let Some(question) = inner.waiting.pop_front()
+            {
                 if question.waited {
                     let _ = question.events.try_send(Ok(ProviderEvent::Status(Status::Working)));
                 }
-                inner.answering = true;
-                inner.tell_places();
-                return Some(Job::Answer(question));
+                inner.answering += 1;
+                inner.tell_places(self.parallel);
+                return Found::Job(Job::Answer(question));
+            }
+            if answering > 0 {
+                return Found::Nothing;
             }
             self.changed.wait(&mut inner);
         }
@@ -157,7 +183,7 @@ impl Queue {
                 let _ = done.send(Err(error.clone()));
             }
         }
-        inner.answering = false;
+        inner.answering = 0;
         inner.closed.get_or_insert(error);
         drop(inner);
         self.changed.notify_all();
@@ -165,11 +191,11 @@ impl Queue {
 }
 
 impl Inner {
-    /// Tells those whose place has changed; the one that a free model is about to take has none.
-    fn tell_places(&mut self) {
-        let ahead = usize::from(self.answering);
+    /// Tells those whose place has changed; those that a model with a free hand is about to take have none.
+    fn tell_places(&mut self, parallel: usize) {
+        let free = parallel.saturating_sub(self.answering);
         for (index, question) in self.waiting.iter_mut().enumerate() {
-            let place = u32::try_from(index + ahead).unwrap_or(u32::MAX);
+            let place = u32::try_from((index + 1).saturating_sub(free)).unwrap_or(u32::MAX);
             if place > 0 && question.told != Some(place) {
                 question.told = Some(place);
                 question.waited = true;
@@ -186,7 +212,7 @@ mod tests {
     use super::*;
 
     fn request() -> CompletionRequest {
-        CompletionRequest { messages: Vec::new(), stable: 0, step_format: StepFormat::Tagged }
+        CompletionRequest { messages: Vec::new(), stable: 0, step_format: StepFormat::Tagged, openings: Vec::new() }
     }
 
     fn place(events: &mut mpsc::Receiver<Item>) -> Option<u32> {
@@ -198,7 +224,7 @@ mod tests {
 
     #[test]
     fn each_one_knows_its_place_and_one_that_leaves_moves_the_others_up() {
-        let queue = Queue::new(3);
+        let queue = Queue::new(3, 1);
         let mut readers = Vec::new();
         let enter = |readers: &mut Vec<_>| {
             let (sender, receiver) = mpsc::channel(8);
@@ -206,12 +232,12 @@ mod tests {
             queue.enter(request(), sender, false)
         };
         enter(&mut readers).unwrap();
-        assert!(matches!(queue.next(), Some(Job::Answer(_))));
+        assert!(matches!(queue.next(0), Found::Job(Job::Answer(_))));
         let second = enter(&mut readers).unwrap();
         enter(&mut readers).unwrap();
         enter(&mut readers).unwrap();
         assert!(matches!(enter(&mut readers), Err(ProviderError::Overloaded)));
-        assert_eq!(queue.depth(), QueueDepth { waiting: 3, capacity: 3, answering: true });
+        assert_eq!(queue.depth(), QueueDepth { waiting: 3, capacity: 3, answering: 1 });
         let places: Vec<_> = readers.iter_mut().map(place).collect();
         assert_eq!(places, [None, Some(1), Some(2), Some(3), None]);
         queue.leave(second);
@@ -222,12 +248,28 @@ mod tests {
 
     #[test]
     fn a_closed_queue_tells_everyone_why() {
-        let queue = Queue::new(3);
+        let queue = Queue::new(3, 1);
         let (sender, mut receiver) = mpsc::channel(8);
         queue.enter(request(), sender.clone(), false).unwrap();
         queue.close(ProviderError::Unavailable { reason: "no model".into() });
         assert!(matches!(receiver.try_recv(), Ok(Err(ProviderError::Unavailable { .. }))));
         assert!(matches!(queue.enter(request(), sender, false), Err(ProviderError::Unavailable { .. })));
-        assert!(queue.next().is_none());
+        assert!(matches!(queue.next(0), Found::Closed));
+    }
+
+    #[test]
+    fn as_many_are_taken_as_are_answered_at_once() {
+        let queue = Queue::new(1, 2);
+        let (sender, mut receiver) = mpsc::channel(8);
+        for _ in 0..3 {
+            queue.enter(request(), sender.clone(), false).unwrap();
+        }
+        assert!(matches!(queue.enter(request(), sender.clone(), false), Err(ProviderError::Overloaded)));
+        assert!(matches!(queue.next(0), Found::Job(Job::Answer(_))));
+        assert!(matches!(queue.next(1), Found::Job(Job::Answer(_))));
+        assert!(matches!(queue.next(2), Found::Nothing));
+        assert_eq!(queue.depth(), QueueDepth { waiting: 1, capacity: 1, answering: 2 });
+        assert_eq!(place(&mut receiver), Some(1));
+        assert!(matches!(queue.next(1), Found::Job(Job::Answer(_))), "one is over");
     }
 }

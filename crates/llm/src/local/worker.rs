@@ -15,12 +15,8 @@ use llama_cpp_2::{
 };
 
 use super::{
-    LocalSettings, LocalState, ModelError,
-    answer::answer,
-    engine::{Engine, Halt},
-    prompt::PromptRenderer,
-    provider::Shared,
-    queue::Job,
+    LocalSettings, LocalState, ModelError, answer::Tools, context::Context, desk::Desk, pace::Pace,
+    prompt::PromptRenderer, provider::Shared, saved::SavedPrefixes, threads, vocabulary::Vocabulary,
 };
 use crate::ProviderError;
 
@@ -30,7 +26,10 @@ pub(super) struct Plan {
     pub(super) path: PathBuf,
     pub(super) settings: LocalSettings,
     pub(super) architecture: String,
+    /// The longest that a prompt and its answer may be, in tokens.
     pub(super) window: NonZeroU32,
+    /// Tokens that are held in all.
+    pub(super) cells: NonZeroU32,
 }
 
 /// Loads the model and works until the provider is dropped. Whatever ends it is told to all who wait.
@@ -60,28 +59,17 @@ fn serve(shared: &Shared, plan: Plan) -> Result<(), ModelError> {
     let renderer = PromptRenderer::new(&model, template);
     let probe = [hitesh_domain::Message::new(hitesh_domain::Role::User, "chai")];
     renderer.tokens(&probe, true).map_err(|_| ModelError::ChatTemplate { path: plan.path.clone() })?;
-    let mut engine = Engine::new(backend, &model, renderer, plan.settings, plan.window)?;
-    tracing::info!(model = %plan.path.display(), context = plan.window, "the local model is loaded");
-    let stopped = || shared.stop.load(Ordering::Relaxed);
+    let threads = threads::find(backend, &model, plan.settings.threads);
+    let pace = Pace::new(plan.settings.prefill_chunk);
+    let saved = if plan.settings.save_prefix { SavedPrefixes::beside(&plan.path) } else { SavedPrefixes::none() };
+    let batch = pace.most() + plan.settings.parallel.get();
+    let context = Context::new(backend, &model, &plan.settings, (plan.cells, batch, threads), saved)?;
+    tracing::info!(model = %plan.path.display(), context = plan.window, threads, "the local model is loaded");
+    let vocabulary = Vocabulary::of(&model);
+    let window = usize::try_from(plan.window.get()).unwrap_or(usize::MAX);
+    let tools = Tools { model: &model, vocabulary, renderer, settings: plan.settings };
     shared.set_state(LocalState::Ready);
-    while let Some(job) = shared.queue.next() {
-        match job {
-            // Asked only whether it is loaded.
-            Job::Warm { prefix, done } if prefix.is_empty() => {
-                let _ = done.send(Ok(()));
-            }
-            Job::Warm { prefix, done } => {
-                shared.set_state(LocalState::Warming);
-                let outcome = engine.warm(&prefix, &|| !stopped() && !done.is_closed());
-                shared.set_state(LocalState::Ready);
-                let _ = done.send(outcome.map_err(|halt| match halt {
-                    Halt::Cancelled => ProviderError::Unavailable { reason: "the local model was stopped".to_owned() },
-                    Halt::Failed(error) => error,
-                }));
-            }
-            Job::Answer(question) => answer(&mut engine, &question, &stopped),
-        }
-    }
+    Desk::new(shared, context, tools, pace, window).run();
     Ok(())
 }
 

@@ -1,4 +1,7 @@
-use std::time::{Duration, Instant};
+use std::{
+    num::NonZeroUsize,
+    time::{Duration, Instant},
+};
 
 use futures::StreamExt;
 use hitesh_domain::{Message, Role, Status, StepFormat};
@@ -99,7 +102,7 @@ async fn the_next_turn_of_a_session_goes_on_from_the_last() {
 }
 
 #[tokio::test]
-async fn another_prefix_is_computed_anew() {
+async fn another_prefix_is_computed_and_the_first_stays() {
     let provider = provider(settings()).await;
     provider.warm_up(&prefix()).await.unwrap();
     let mut other = question("What is a stack?");
@@ -107,7 +110,7 @@ async fn another_prefix_is_computed_anew() {
     let usage = read(provider.stream(other).await.unwrap()).await.usage;
     assert!(usage.cached_tokens < 10, "{usage:?}");
     let usage = ask(&provider, "What is a stack?").await.usage;
-    assert!(usage.cached_tokens < 10, "the first prefix made room: {usage:?}");
+    assert!(usage.cached_tokens > 150, "both are held: {usage:?}");
 }
 
 #[tokio::test]
@@ -118,7 +121,7 @@ async fn dropping_the_stream_frees_the_model_at_once() {
     while !matches!(next(&mut stream).await, Some(ProviderEvent::Delta(text)) if text.contains(' ')) {}
     let dropped = Instant::now();
     drop(stream);
-    while provider.queue().answering {
+    while provider.queue().answering > 0 {
         assert!(dropped.elapsed() < Duration::from_millis(600), "it went on for {:?}", dropped.elapsed());
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -126,14 +129,14 @@ async fn dropping_the_stream_frees_the_model_at_once() {
 
 #[tokio::test]
 async fn who_waits_knows_the_place_and_one_too_many_is_refused() {
-    let provider = provider(LocalSettings { queue: 2, ..settings() }).await;
+    let provider = provider(LocalSettings { queue: 2, parallel: NonZeroUsize::MIN, ..settings() }).await;
     let mut first = provider.stream(question("One?")).await.unwrap();
     assert!(matches!(next(&mut first).await, Some(ProviderEvent::Delta(_))));
     let mut second = provider.stream(question("Two?")).await.unwrap();
     let mut third = provider.stream(question("Three?")).await.unwrap();
     let refused = provider.stream(question("Four?")).await;
     assert!(matches!(refused.err(), Some(ProviderError::Overloaded)));
-    assert_eq!(provider.queue(), QueueDepth { waiting: 2, capacity: 2, answering: true });
+    assert_eq!(provider.queue(), QueueDepth { waiting: 2, capacity: 2, answering: 1 });
     let queued = |position| Some(ProviderEvent::Status(Status::Queued { position }));
     assert_eq!(next(&mut second).await, queued(1));
     assert_eq!(next(&mut third).await, queued(2));
@@ -190,7 +193,9 @@ async fn a_temperature_gives_other_answers() {
 #[tokio::test]
 async fn a_dropped_provider_ends_its_answers_and_its_thread() {
     let caps = StepTokens { analyze: 200, think: 200, output: 400 };
-    let provider = provider(LocalSettings { context_tokens: 2048, step_tokens: caps, ..settings() }).await;
+    let provider =
+        provider(LocalSettings { context_tokens: 2048, parallel: NonZeroUsize::MIN, step_tokens: caps, ..settings() })
+            .await;
     let mut running = provider.stream(question("Tell me a long story.")).await.unwrap();
     assert!(matches!(next(&mut running).await, Some(ProviderEvent::Delta(_))));
     let mut waiting = provider.stream(question("And another.")).await.unwrap();

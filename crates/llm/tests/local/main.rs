@@ -11,3 +11,4 @@
 mod answers;
 mod faults;
 mod model;
+mod together;

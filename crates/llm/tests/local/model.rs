@@ -29,6 +29,10 @@ pub(crate) fn settings() -> LocalSettings {
         context_tokens: 1024,
         threads: Some(NonZeroUsize::MIN),
         step_tokens: StepTokens { analyze: 12, think: 16, output: 40 },
+        // The same sizes give the same sums.
+        prefill_chunk: Some(16),
+        // Each test begins cold.
+        save_prefix: false,
         ..LocalSettings::default()
     }
 }
@@ -55,7 +59,7 @@ pub(crate) fn question(text: &str) -> CompletionRequest {
     let mut messages = prefix();
     let stable = messages.len();
     messages.push(Message::new(Role::User, text));
-    CompletionRequest { messages, stable, step_format: StepFormat::Tagged }
+    CompletionRequest { messages, stable, step_format: StepFormat::Tagged, openings: Vec::new() }
 }
 
 /// An answer that came to its end.

@@ -30,7 +30,12 @@ fn provider(base_url: String) -> OpenAiProvider {
 }
 
 fn question() -> CompletionRequest {
-    CompletionRequest { messages: vec![Message::new(Role::User, PROMPT)], stable: 0, step_format: StepFormat::Tagged }
+    CompletionRequest {
+        messages: vec![Message::new(Role::User, PROMPT)],
+        stable: 0,
+        step_format: StepFormat::Tagged,
+        openings: Vec::new(),
+    }
 }
 
 /// Everything that came of a question: the pieces joined by `|`, then what else came, in short.

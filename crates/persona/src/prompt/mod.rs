@@ -9,7 +9,7 @@ use hitesh_domain::{Message, Role, Step, StepFormat, Transcript};
 
 use self::delimit::enclosed;
 pub(crate) use self::{delimit::neutral, prefix::Prefixes};
-use crate::{Persona, estimate_tokens, pack::Note, render_steps};
+use crate::{Language, Persona, estimate_tokens, language_of, pack::Note, render_steps};
 
 /// The most that the notes of one question may take: 300 tokens, which the estimator, being cautious, counts as about
 /// 320 in notes. A test holds every pair of built-in notes to the true 300.
@@ -74,6 +74,9 @@ pub struct Prompt {
     pub tokens: usize,
     /// How many of the past turns are in it.
     pub history_turns: usize,
+    /// How the steps begin, for a provider that writes their marks itself. Only a compact prompt has them, and only for
+    /// the languages and steps that the pack has them for.
+    pub openings: Vec<(Step, String)>,
 }
 
 impl Persona {
@@ -145,7 +148,22 @@ impl Persona {
         let history_turns = turns.len();
         messages.extend(turns.into_iter().rev().flat_map(|(question, answer)| [question.message, answer]));
         messages.push(asked.message);
-        Prompt { messages, stable: prefix.messages.len(), notes: asked.notes, tokens, history_turns }
+        let openings = match options.size {
+            PromptSize::Full => Vec::new(),
+            PromptSize::Compact => {
+                let language = self.language_for(question);
+                self.openings().choose(language, question, !asked.notes.is_empty())
+            }
+        };
+        Prompt { messages, stable: prefix.messages.len(), notes: asked.notes, tokens, history_turns, openings }
+    }
+
+    /// The language that an answer to `question` is to be in: the question's, if the persona speaks it, else the first
+    /// that the persona speaks.
+    pub fn language_for(&self, question: &str) -> Language {
+        let speaks: Vec<_> = self.languages().iter().filter_map(|code| Language::from_code(code)).collect();
+        let wanted = language_of(question).filter(|language| speaks.contains(language));
+        wanted.or(speaks.first().copied()).unwrap_or(Language::English)
     }
 
     fn keyed_notes(&self, question: &str, past: &[PastTurn<'_>], options: &PromptOptions) -> Vec<String> {

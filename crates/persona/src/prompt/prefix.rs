@@ -51,7 +51,9 @@ impl Prefix {
             let (Some(analyze), Some(think)) = (&example.analyze, &example.think) else { continue };
             let steps =
                 [(Step::Analyze, analyze.trim()), (Step::Think, think.trim()), (Step::Output, example.output.trim())];
-            messages.push(Message::new(Role::User, enclosed("question", &neutral(example.question.trim()))));
+            let notes = example.notes.as_ref().map(|notes| enclosed("notes", &neutral(notes.trim())) + "\n");
+            let question = enclosed("question", &neutral(example.question.trim()));
+            messages.push(Message::new(Role::User, notes.unwrap_or_default() + &question));
             messages.push(Message::new(Role::Assistant, render_steps(format, steps)));
         }
         let tokens = messages.iter().map(message_tokens).sum();

@@ -1,0 +1,135 @@
+//! Several questions at once, sessions that go on, prefixes that outlive a restart, openings.
+
+use std::{fs, num::NonZeroUsize, os::unix::fs::symlink};
+
+use hitesh_domain::{Message, Role, Step};
+use hitesh_llm::{
+    CompletionRequest, Provider, ProviderEvent,
+    local::{LocalProvider, LocalSettings},
+};
+
+use crate::model::{Answer, ask, file, next, prefix, provider, question, read, settings};
+
+/// The question after `earlier` in its session.
+fn follow_up(earlier: &CompletionRequest, answer: &Answer, text: &str) -> CompletionRequest {
+    let mut request = earlier.clone();
+    request.messages.push(Message::new(Role::Assistant, answer.text.clone()));
+    request.messages.push(Message::new(Role::User, text));
+    request
+}
+
+#[tokio::test]
+async fn questions_are_answered_side_by_side() {
+    let provider = provider(settings()).await;
+    provider.warm_up(&prefix()).await.unwrap();
+    let texts = ["What is a map?", "What is a set?", "What is a list?", "What is a tree?"];
+    let mut streams = Vec::new();
+    for text in texts {
+        streams.push(provider.stream(question(text)).await.unwrap());
+    }
+    // Whoever is read first, the others have begun as well.
+    let reads = futures::future::join_all(streams.into_iter().map(|mut stream| async move {
+        let mut order = Vec::new();
+        while let Some(event) = next(&mut stream).await {
+            if matches!(event, ProviderEvent::Delta(_)) {
+                order.push(std::time::Instant::now());
+            }
+        }
+        order
+    }));
+    let times = reads.await;
+    let last_begin = times.iter().map(|of_one| of_one[1]).max().unwrap();
+    let first_end = times.iter().map(|of_one| *of_one.last().unwrap()).min().unwrap();
+    assert!(last_begin < first_end, "the last one began when the first was over");
+}
+
+#[tokio::test]
+async fn four_at_once_are_whole_and_each_reads_its_own() {
+    let provider = provider(LocalSettings { queue: 8, ..settings() }).await;
+    let texts =
+        ["chai?", "What is a very long question about queues and stacks?", "Why?", "x", "☕ kya hai?", "Count."];
+    let answers = futures::future::join_all(texts.iter().map(|text| ask(&provider, text))).await;
+    for answer in answers {
+        assert!(answer.text.starts_with("<analyze>") && answer.text.contains("</think><output>"), "{}", answer.text);
+        assert!(answer.usage.completion_tokens < 120);
+    }
+}
+
+#[tokio::test]
+async fn each_session_goes_on_where_it_was_though_others_spoke_in_between() {
+    let provider = provider(LocalSettings { context_tokens: 2048, ..settings() }).await;
+    let mut sessions = Vec::new();
+    for text in ["What is a map?", "What is a set?", "What is a list?"] {
+        let request = question(text);
+        let answer = read(provider.stream(request.clone()).await.unwrap()).await;
+        sessions.push((request, answer));
+    }
+    for (request, answer) in sessions {
+        let before = answer.usage.prompt_tokens + answer.usage.completion_tokens;
+        let next = read(provider.stream(follow_up(&request, &answer, "And why?")).await.unwrap()).await;
+        let fresh = next.usage.prompt_tokens - next.usage.cached_tokens;
+        assert!(fresh < 24, "{fresh} new tokens, {:?} after {before}", next.usage);
+    }
+}
+
+#[tokio::test]
+async fn more_sessions_than_are_kept_and_less_room_than_they_want_are_served_all_the_same() {
+    let kept = LocalSettings { context_tokens: 512, kept_sessions: 2, parallel: NonZeroUsize::MIN, ..settings() };
+    let provider = provider(kept).await;
+    for round in 0..12 {
+        let answer = ask(&provider, &format!("Question number {round}, about something else each time?")).await;
+        assert!(answer.text.contains("</analyze>"), "{}", answer.text);
+    }
+}
+
+#[tokio::test]
+async fn the_next_start_finds_the_prefix_computed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.gguf");
+    symlink(file(), &path).unwrap();
+    let settings = LocalSettings { save_prefix: true, ..settings() };
+    let start = || LocalProvider::start(&path, settings.clone(), "local".parse().unwrap()).unwrap();
+    let saved = || -> Vec<_> {
+        let entries = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+        entries.filter(|path| path.extension().is_some_and(|ending| ending == "state")).collect()
+    };
+
+    let cold = start();
+    cold.warm_up(&prefix()).await.unwrap();
+    let first = ask(&cold, "What is a tuple?").await;
+    drop(cold);
+    let file = saved().pop().expect("a file beside the model");
+
+    let warm = start();
+    warm.warm_up(&prefix()).await.unwrap();
+    let second = ask(&warm, "What is a tuple?").await;
+    assert_eq!(second.text, first.text);
+    assert_eq!(second.usage, first.usage);
+    // It was read, not made again.
+    let written = fs::metadata(&file).unwrap().modified().unwrap();
+    drop(warm);
+
+    let mut bytes = fs::read(&file).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&file, bytes).unwrap();
+    let damaged = start();
+    damaged.warm_up(&prefix()).await.unwrap();
+    assert_eq!(ask(&damaged, "What is a tuple?").await.text, first.text);
+    assert_eq!(saved(), [file.clone()], "a whole one took its place");
+    assert!(fs::metadata(&file).unwrap().modified().unwrap() > written);
+}
+
+#[tokio::test]
+async fn an_opening_stands_before_the_models_own_words() {
+    let provider = provider(settings()).await;
+    let mut request = question("What is a loop?");
+    request.openings = vec![(Step::Think, "Chalo,".to_owned()), (Step::Output, "Haanji!".to_owned())];
+    let answer = read(provider.stream(request.clone()).await.unwrap()).await;
+    let (_, rest) = answer.text.split_once("<think>Chalo,").expect("the opening of think");
+    let (think, rest) = rest.split_once("</think><output>Haanji!").expect("the opening of output");
+    assert!(!think.trim().is_empty(), "the model's own words follow");
+    assert!(!rest.trim_end_matches("</output>").trim().is_empty(), "the model's own words follow");
+    let next = read(provider.stream(follow_up(&request, &answer, "And why?")).await.unwrap()).await;
+    assert!(next.usage.prompt_tokens - next.usage.cached_tokens < 24, "{:?}", next.usage);
+}
