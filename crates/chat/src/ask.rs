@@ -41,10 +41,9 @@ impl Ask {
             })
             .collect();
         let options = PromptOptions {
-            format: provider.step_format(),
-            size: prompt_size(provider),
             max_history_messages: self.max_history_messages,
             context_window: provider.prompt_window(),
+            ..PromptOptions::new(provider.step_format(), prompt_size(provider))
         };
         let prompt = self.persona.prompt(self.question.as_str(), &past, &options);
         let key = KeyParts {

@@ -6,7 +6,7 @@
 
 use std::{error::Error, fs, hint::black_box, path::Path, time::Instant};
 
-use hitesh_domain::StepFormat;
+use hitesh_domain::{Step, StepFormat};
 use hitesh_persona::{Persona, PromptOptions, PromptSize, StepParser, language_of, render_steps};
 
 const QUESTIONS: [&str; 6] = [
@@ -50,6 +50,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("language_of: {:?}  ({name})", start.elapsed() / ROUNDS);
     }
 
+    let think = "Socho tapri par aadhi bani chai ko side burner par rakh diya, pehle dusra order nikala. ".repeat(3);
+    let steps = [(Step::Analyze, QUESTIONS[0]), (Step::Think, &think), (Step::Output, &answer)];
+    let start = Instant::now();
+    for _ in 0..ROUNDS {
+        black_box(persona.fidelity(black_box(QUESTIONS[0]), steps));
+    }
+    println!("fidelity: {:?}  (an answer of 210 words)", start.elapsed() / ROUNDS);
+
     let options = PromptOptions::new(StepFormat::Tagged, PromptSize::Full);
     let start = Instant::now();
     for _ in 0..ROUNDS {
@@ -59,7 +67,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let text = "Haanji, chalo \"chai\" pakdo 🍵\n".repeat(100);
     for format in [StepFormat::Tagged, StepFormat::JsonSchema] {
-        let answer = render_steps(format, hitesh_domain::Step::ALL.map(|step| (step, text.as_str())));
+        let answer = render_steps(format, Step::ALL.map(|step| (step, text.as_str())));
         let start = Instant::now();
         for _ in 0..ROUNDS / 10 {
             let mut parser = StepParser::new(format);

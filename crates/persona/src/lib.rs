@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod error;
+mod fidelity;
 mod language;
 mod lint;
 mod lorebook;
@@ -14,6 +15,7 @@ mod steps;
 mod tokens;
 
 pub use error::{Mistake, PersonaError};
+pub use fidelity::{Departure, DepartureKind, Fidelity};
 pub use language::{Language, LanguageMix, language_of};
 pub use lint::{Finding, Severity, lint, lint_dir};
 pub use persona::{NoteSummary, Persona};

@@ -7,6 +7,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::{
     Mistake, PersonaError,
+    fidelity::{FidelityRules, REMINDER},
     lorebook::{BookTable, Lore, LoreTable},
     openings::Openings,
     places::{line_of, line_of_key, parted},
@@ -52,6 +53,8 @@ pub(crate) struct About {
     pub(crate) lorebook: BookTable,
     #[serde(default)]
     pub(crate) openings: Openings,
+    #[serde(default)]
+    pub(crate) fidelity: FidelityRules,
 }
 
 /// How people see the steps called; no prompt holds these names.
@@ -352,6 +355,20 @@ impl Reader {
             if !(1..=STEP_NAME).contains(&name.chars().count()) || name.contains(char::is_control) {
                 let line = self.line(PERSONA, &["steps", key]);
                 self.mistake(PERSONA, line, format!("the name of a step has 1 to {STEP_NAME} characters, in one line"));
+            }
+        }
+        let FidelityRules { breaches, reminders } = &about.fidelity;
+        for (number, breach) in breaches.iter().enumerate() {
+            if breach.trim().is_empty() {
+                let line = self.line(PERSONA, &["fidelity", "breaches", &number.to_string()]);
+                self.mistake(PERSONA, line, "`breaches` has an empty entry");
+            }
+        }
+        for (key, reminder) in reminders.entries() {
+            let Some(reminder) = reminder.map(str::trim) else { continue };
+            if !(1..=REMINDER).contains(&reminder.chars().count()) || reminder.contains(char::is_control) {
+                let line = self.line(PERSONA, &["fidelity", "reminders", key]);
+                self.mistake(PERSONA, line, format!("a reminder has 1 to {REMINDER} characters, in one line"));
             }
         }
     }

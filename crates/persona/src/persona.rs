@@ -5,6 +5,7 @@ use include_dir::{Dir, include_dir};
 
 use crate::{
     Mistake, PersonaError, estimate_tokens,
+    fidelity::{Reminders, Yardstick},
     lorebook::Lorebook,
     openings::Openings,
     pack::{Note, Pack},
@@ -21,6 +22,7 @@ pub struct Persona {
     index: NoteIndex,
     lorebook: Lorebook,
     prefixes: Prefixes,
+    yardstick: Yardstick,
 }
 
 impl Persona {
@@ -81,7 +83,8 @@ impl Persona {
         pack.notes.sort_unstable_by(|left, right| left.id.cmp(&right.id));
         let lorebook = Lorebook::new(&pack.notes, &pack.about.lorebook, NOTES_BUDGET);
         let prefixes = Prefixes::new(&pack, &lorebook);
-        Self { pack, index, lorebook, prefixes }
+        let yardstick = Yardstick::new(&pack);
+        Self { pack, index, lorebook, prefixes, yardstick }
     }
 
     /// Its id.
@@ -168,6 +171,19 @@ impl Persona {
 
     pub(crate) fn openings(&self) -> &Openings {
         &self.pack.about.openings
+    }
+
+    #[cfg(test)]
+    pub(crate) fn examples(&self) -> &[crate::pack::Example] {
+        &self.pack.examples
+    }
+
+    pub(crate) fn reminders(&self) -> &Reminders {
+        &self.pack.about.fidelity.reminders
+    }
+
+    pub(crate) fn yardstick(&self) -> &Yardstick {
+        &self.yardstick
     }
 
     pub(crate) fn prefixes(&self) -> &Prefixes {

@@ -48,7 +48,7 @@ impl LanguageMix {
     }
 
     /// The same of a text whose code was taken out.
-    pub(super) fn of_prose(prose: &str) -> Self {
+    pub(crate) fn of_prose(prose: &str) -> Self {
         let mut counts = Counts::default();
         let mut words = 0;
         // Where all is in capitals, capitals mark no names.

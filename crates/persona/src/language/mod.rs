@@ -3,7 +3,7 @@
 
 mod lexicon;
 mod mix;
-mod prose;
+pub(crate) mod prose;
 mod wish;
 
 use std::fmt;

@@ -2,13 +2,17 @@
 
 mod delimit;
 mod prefix;
+mod reminder;
 
 use std::collections::HashSet;
 
 use hitesh_domain::{Message, Role, Step, StepFormat, Transcript};
 
 use self::delimit::enclosed;
-pub(crate) use self::{delimit::neutral, prefix::Prefixes};
+pub(crate) use self::{
+    delimit::neutral,
+    prefix::{Prefixes, instructions},
+};
 use crate::{Language, Persona, estimate_tokens, language_of, pack::Note, render_steps};
 
 /// The most that the notes of one question may take: 300 tokens, which the estimator, being cautious, counts as about
@@ -38,15 +42,19 @@ pub struct PromptOptions {
     pub max_history_messages: usize,
     /// The most tokens that the prompt may have; none is no limit.
     pub context_window: Option<usize>,
+    /// Whether the question carries a reminder of its language after two answers that drifted. By default not: what it
+    /// helps has not been measured.
+    pub reminders: bool,
 }
 
 impl PromptOptions {
     /// The default length of the past: five turns.
     pub const MAX_HISTORY_MESSAGES: usize = 10;
 
-    /// The defaults for a format and a size: [`Self::MAX_HISTORY_MESSAGES`], no window.
+    /// The defaults for a format and a size: [`Self::MAX_HISTORY_MESSAGES`], no window, no reminders.
     pub fn new(format: StepFormat, size: PromptSize) -> Self {
-        Self { format, size, max_history_messages: Self::MAX_HISTORY_MESSAGES, context_window: None }
+        let max_history_messages = Self::MAX_HISTORY_MESSAGES;
+        Self { format, size, max_history_messages, context_window: None, reminders: false }
     }
 }
 
@@ -68,7 +76,8 @@ pub struct Prompt {
     pub messages: Vec<Message>,
     /// How many leading messages are the same for every question.
     pub stable: usize,
-    /// The ids of the notes that stand before the question, to be kept with the turn (see [`PastTurn::notes`]).
+    /// The ids of the notes that stand before the question, to be kept with the turn (see [`PastTurn::notes`]). The id of
+    /// a reminder, which holds a colon, may be the first of them.
     pub notes: Vec<String>,
     /// How many tokens the messages have, by [`estimate_tokens`].
     pub tokens: usize,
@@ -111,7 +120,8 @@ impl Persona {
         let window = options.context_window.unwrap_or(usize::MAX);
         let previous = past.last().map(|turn| turn.question);
 
-        let mut wanted = self.keyed_notes(question, past, options);
+        let mut wanted: Vec<String> = self.reminder(question, past, options).into_iter().collect();
+        wanted.extend(self.keyed_notes(question, past, options));
         wanted.extend(self.select_notes(question, previous, options.size));
         let mut asked = self.asked(question, &wanted, options.size);
         while prefix.tokens + asked.tokens > window && !asked.notes.is_empty() {
@@ -152,7 +162,8 @@ impl Persona {
             PromptSize::Full => Vec::new(),
             PromptSize::Compact => {
                 let language = self.language_for(question);
-                self.openings().choose(language, question, !asked.notes.is_empty())
+                let with_note = asked.notes.iter().any(|id| self.note(id).is_some());
+                self.openings().choose(language, question, with_note)
             }
         };
         Prompt { messages, stable: prefix.messages.len(), notes: asked.notes, tokens, history_turns, openings }
@@ -184,15 +195,17 @@ impl Persona {
 
     /// The user's message of one turn. It depends on the question, the notes' ids and the size only, so a past turn
     /// comes out as it was first sent: of `ids`, those are kept that fit, and giving the kept ones again gives the
-    /// same text. An id without a note is left out.
+    /// same text. An id without a note is left out. A reminder stands after the question, where small models heed it.
     fn asked(&self, question: &str, ids: &[String], size: PromptSize) -> Asked {
         let budget = self.lorebook().notes_budget();
         let mut text = String::new();
         let mut notes = Vec::new();
+        let reminder = ids.iter().find_map(|id| Some((id, self.reminder_text(id)?)));
+        notes.extend(reminder.map(|(id, _)| id.clone()));
         for note in ids.iter().filter_map(|id| self.note(id)) {
             let fits = |candidate: &str| estimate_tokens(&text) + estimate_tokens(candidate) <= budget;
             let rendered = match size {
-                PromptSize::Compact => notes.is_empty().then(|| gist(note)),
+                PromptSize::Compact => text.is_empty().then(|| gist(note)),
                 PromptSize::Full => [whole(note), gist(note)].into_iter().find(|candidate| fits(candidate)),
             };
             if let Some(rendered) = rendered {
@@ -209,6 +222,10 @@ impl Persona {
             content.push('\n');
         }
         content.push_str(&enclosed("question", &neutral(question.trim())));
+        if let Some((_, reminder)) = reminder {
+            content.push('\n');
+            content.push_str(&neutral(reminder));
+        }
         let message = Message::new(Role::User, content);
         Asked { tokens: message_tokens(&message), message, notes }
     }
@@ -237,5 +254,7 @@ fn message_tokens(message: &Message) -> usize {
     estimate_tokens(&message.content) + MESSAGE_OVERHEAD
 }
 
+#[cfg(test)]
+mod reminder_tests;
 #[cfg(test)]
 mod tests;

@@ -81,7 +81,7 @@ fn system(pack: &Pack, lorebook: &Lorebook, format: StepFormat) -> String {
 }
 
 /// OpenAI refuses `json_object` unless a message holds the word JSON. With a schema the server enforces the form.
-fn instructions(format: StepFormat) -> &'static str {
+pub(crate) fn instructions(format: StepFormat) -> &'static str {
     match format {
         StepFormat::JsonSchema => "Answer in JSON: analyze, then think, then output.",
         StepFormat::JsonObject => {

@@ -7,7 +7,7 @@ use super::*;
 const FORMATS: [StepFormat; 3] = [StepFormat::JsonSchema, StepFormat::JsonObject, StepFormat::Tagged];
 const SIZES: [PromptSize; 2] = [PromptSize::Full, PromptSize::Compact];
 
-fn hitesh() -> Persona {
+pub(super) fn hitesh() -> Persona {
     Persona::builtin("hitesh").unwrap()
 }
 
@@ -25,7 +25,7 @@ fn with_notes(notes: &[&str]) -> Persona {
     Persona::from_files(files.into_iter().chain(notes.iter().map(note))).unwrap()
 }
 
-fn transcript(steps: &[(Step, &str)]) -> Transcript {
+pub(super) fn transcript(steps: &[(Step, &str)]) -> Transcript {
     let record = |(step, content): &(Step, &str)| StepRecord {
         step: *step,
         content: (*content).to_owned(),

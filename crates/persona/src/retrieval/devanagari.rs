@@ -11,7 +11,7 @@ pub(crate) fn is_in(word: &str) -> bool {
     word.chars().any(is_letter_or_sign)
 }
 
-pub(super) fn romanized(word: &str) -> String {
+pub(crate) fn romanized(word: &str) -> String {
     match letters::parted(word) {
         Some((head, letters)) => by_sound(head) + &letters,
         None => by_sound(word),
