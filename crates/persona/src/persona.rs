@@ -239,7 +239,7 @@ pub(crate) mod tests {
 
     #[test]
     fn every_builtin_loads_under_its_own_id() {
-        assert!(Persona::builtin_ids().contains(&"hitesh"));
+        assert_eq!(Persona::builtin_ids(), ["hitesh", "reviewer"]);
         for id in Persona::builtin_ids() {
             assert_eq!(Persona::builtin(id).unwrap().id().as_str(), id);
         }
@@ -254,10 +254,12 @@ pub(crate) mod tests {
 
     #[test]
     fn the_folder_gives_the_same_persona_as_the_binary() {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/packs/hitesh");
-        let (read, compiled) = (Persona::from_dir(folder).unwrap(), Persona::builtin("hitesh").unwrap());
-        assert_eq!(read.content_hash(), compiled.content_hash());
-        assert!(read.note_ids().eq(compiled.note_ids()));
+        for id in Persona::builtin_ids() {
+            let folder = format!("{}/packs/{id}", env!("CARGO_MANIFEST_DIR"));
+            let (read, compiled) = (Persona::from_dir(folder).unwrap(), Persona::builtin(id).unwrap());
+            assert_eq!(read.content_hash(), compiled.content_hash(), "{id}");
+            assert!(read.note_ids().eq(compiled.note_ids()), "{id}");
+        }
     }
 
     /// The words of a note's body outside of code blocks.

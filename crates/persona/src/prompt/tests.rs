@@ -11,6 +11,10 @@ pub(super) fn hitesh() -> Persona {
     Persona::builtin("hitesh").unwrap()
 }
 
+fn builtins() -> impl Iterator<Item = Persona> {
+    Persona::builtin_ids().into_iter().map(|id| Persona::builtin(id).unwrap())
+}
+
 /// The built-in persona with two short notes of its own, or with none.
 fn with_notes(notes: &[&str]) -> Persona {
     let files = [
@@ -48,7 +52,7 @@ fn true_tokens(tokenizer: &CoreBPE, messages: &[Message]) -> usize {
 #[test]
 fn the_stable_prefix_keeps_its_budget() {
     let tokenizer = tiktoken_rs::o200k_base().unwrap();
-    for persona in Persona::builtin_ids().into_iter().map(|id| Persona::builtin(id).unwrap()) {
+    for persona in builtins() {
         for format in FORMATS {
             let tokens = true_tokens(&tokenizer, &persona.prefix(format, PromptSize::Full));
             assert!(tokens <= 900, "{persona:?} {format:?}: {tokens}");
@@ -59,16 +63,17 @@ fn the_stable_prefix_keeps_its_budget() {
 #[test]
 fn a_first_prompt_keeps_its_budget() {
     let tokenizer = tiktoken_rs::o200k_base().unwrap();
-    let persona = hitesh();
-    for question in ["Sir docker mein mongodb aur express kaise chalau, aur deploy kaise karu?", "redis vs mongodb"]
-        .into_iter()
-        .chain(persona.sample_questions().iter().map(String::as_str))
-    {
-        for format in FORMATS {
-            let prompt = persona.prompt(question, &[], &PromptOptions::new(format, PromptSize::Full));
-            let tokens = true_tokens(&tokenizer, &prompt.messages);
-            assert!(tokens <= 1500, "{tokens}: {question}");
-            assert!(prompt.tokens >= tokens, "{question}");
+    for persona in builtins() {
+        for question in ["Sir docker mein mongodb aur express kaise chalau, aur deploy kaise karu?", "redis vs mongodb"]
+            .into_iter()
+            .chain(persona.sample_questions().iter().map(String::as_str))
+        {
+            for format in FORMATS {
+                let prompt = persona.prompt(question, &[], &PromptOptions::new(format, PromptSize::Full));
+                let tokens = true_tokens(&tokenizer, &prompt.messages);
+                assert!(tokens <= 1500, "{tokens}: {question}");
+                assert!(prompt.tokens >= tokens, "{question}");
+            }
         }
     }
 }
@@ -76,49 +81,51 @@ fn a_first_prompt_keeps_its_budget() {
 #[test]
 fn notes_keep_their_budget_whichever_meet() {
     let tokenizer = tiktoken_rs::o200k_base().unwrap();
-    let persona = hitesh();
-    let ids: Vec<String> = persona.note_ids().map(str::to_owned).collect();
-    let count = |text: &str| tokenizer.encode_ordinary(text).len();
-    // Each text is counted once: all pairs would take minutes, and to sum is cautious.
-    let forms: Vec<_> = ids
-        .iter()
-        .map(|id| {
-            let note = persona.note(id).unwrap();
-            [whole(note), gist(note)].map(|text| (count(&text), text))
-        })
-        .collect();
-    for (first, first_forms) in ids.iter().zip(&forms) {
-        for (second, second_forms) in ids.iter().zip(&forms) {
-            let asked = persona.asked("?", &[first.clone(), second.clone()], PromptSize::Full);
-            assert_eq!(asked.notes.first(), Some(first));
-            let mut rest = asked.message.content.strip_prefix("<notes>\n").unwrap();
-            let mut tokens = 0;
-            for forms in [first_forms, second_forms].into_iter().take(asked.notes.len()) {
-                let (cost, text) = forms.iter().find(|(_, text)| rest.starts_with(text.as_str())).unwrap();
-                tokens += cost + 1;
-                rest = rest[text.len()..].trim_start_matches('\n');
+    for persona in builtins() {
+        let ids: Vec<String> = persona.note_ids().map(str::to_owned).collect();
+        let count = |text: &str| tokenizer.encode_ordinary(text).len();
+        // Each text is counted once: all pairs would take minutes, and to sum is cautious.
+        let forms: Vec<_> = ids
+            .iter()
+            .map(|id| {
+                let note = persona.note(id).unwrap();
+                [whole(note), gist(note)].map(|text| (count(&text), text))
+            })
+            .collect();
+        for (first, first_forms) in ids.iter().zip(&forms) {
+            for (second, second_forms) in ids.iter().zip(&forms) {
+                let asked = persona.asked("?", &[first.clone(), second.clone()], PromptSize::Full);
+                assert_eq!(asked.notes.first(), Some(first));
+                let mut rest = asked.message.content.strip_prefix("<notes>\n").unwrap();
+                let mut tokens = 0;
+                for forms in [first_forms, second_forms].into_iter().take(asked.notes.len()) {
+                    let (cost, text) = forms.iter().find(|(_, text)| rest.starts_with(text.as_str())).unwrap();
+                    tokens += cost + 1;
+                    rest = rest[text.len()..].trim_start_matches('\n');
+                }
+                assert!(rest.starts_with("</notes>"), "{first} {second}");
+                assert!(tokens <= 300 + 4, "{first} {second}: {tokens}");
             }
-            assert!(rest.starts_with("</notes>"), "{first} {second}");
-            assert!(tokens <= 300 + 4, "{first} {second}: {tokens}");
+            let asked = persona.asked("?", &[first.clone(), first.clone()], PromptSize::Compact);
+            assert_eq!(asked.notes.len(), 1);
+            assert!(first_forms[1].0 <= 80, "{first}");
         }
-        let asked = persona.asked("?", &[first.clone(), first.clone()], PromptSize::Compact);
-        assert_eq!(asked.notes.len(), 1);
-        assert!(first_forms[1].0 <= 80, "{first}");
     }
 }
 
 #[test]
 fn the_prefix_is_the_same_for_every_question() {
-    let persona = hitesh();
-    for format in FORMATS {
-        for size in SIZES {
-            let prefix = persona.prefix(format, size);
-            let past = answer_to("q");
-            let past = [PastTurn { question: "q", notes: &[], transcript: &past }];
-            for (question, past) in [("docker kya hai", &past[..0]), ("aur?", &past[..])] {
-                let prompt = persona.prompt(question, past, &PromptOptions::new(format, size));
-                assert_eq!(prompt.stable, prefix.len());
-                assert_eq!(prompt.messages[..prompt.stable], prefix);
+    for persona in builtins() {
+        for format in FORMATS {
+            for size in SIZES {
+                let prefix = persona.prefix(format, size);
+                let past = answer_to("q");
+                let past = [PastTurn { question: "q", notes: &[], transcript: &past }];
+                for (question, past) in [("docker kya hai", &past[..0]), ("aur?", &past[..])] {
+                    let prompt = persona.prompt(question, past, &PromptOptions::new(format, size));
+                    assert_eq!(prompt.stable, prefix.len());
+                    assert_eq!(prompt.messages[..prompt.stable], prefix);
+                }
             }
         }
     }
@@ -126,20 +133,21 @@ fn the_prefix_is_the_same_for_every_question() {
 
 #[test]
 fn each_format_is_asked_for_and_shown() {
-    let persona = hitesh();
-    for format in FORMATS {
-        let prefix = persona.prefix(format, PromptSize::Full);
-        let system = &prefix[0].content;
-        assert_eq!(prefix[0].role, Role::System);
-        let named: Vec<_> = Step::ALL.iter().filter_map(|step| system.rfind(step.as_str())).collect();
-        assert!(named.len() == 3 && named.is_sorted(), "{format:?}");
-        assert_eq!(system.contains("JSON"), format != StepFormat::Tagged);
-        for pair in prefix[1..].chunks(2) {
-            assert_eq!((pair[0].role, pair[1].role), (Role::User, Role::Assistant));
-            let mut parser = crate::StepParser::new(format);
-            let events = parser.push(&pair[1].content);
-            let finished = events.iter().filter(|event| matches!(event, crate::StepEvent::Finished(_))).count();
-            assert_eq!(finished, 3, "an example that can't be read: {}", pair[1].content);
+    for persona in builtins() {
+        for format in FORMATS {
+            let prefix = persona.prefix(format, PromptSize::Full);
+            let system = &prefix[0].content;
+            assert_eq!(prefix[0].role, Role::System);
+            let named: Vec<_> = Step::ALL.iter().filter_map(|step| system.rfind(step.as_str())).collect();
+            assert!(named.len() == 3 && named.is_sorted(), "{format:?}");
+            assert_eq!(system.contains("JSON"), format != StepFormat::Tagged);
+            for pair in prefix[1..].chunks(2) {
+                assert_eq!((pair[0].role, pair[1].role), (Role::User, Role::Assistant));
+                let mut parser = crate::StepParser::new(format);
+                let events = parser.push(&pair[1].content);
+                let finished = events.iter().filter(|event| matches!(event, crate::StepEvent::Finished(_))).count();
+                assert_eq!(finished, 3, "an example that can't be read: {}", pair[1].content);
+            }
         }
     }
 }
