@@ -31,6 +31,7 @@ pub(crate) fn start(settings: &Settings, provider: &ProviderSettings) -> Result<
             output: local.output_tokens,
         },
         repetition_penalty: local.repetition_penalty,
+        longest_echo: local.longest_echo,
         sampling: provider.sampling.clone(),
         ..LocalSettings::default()
     };

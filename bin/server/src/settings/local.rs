@@ -25,6 +25,8 @@ pub struct LocalModelSettings {
     pub queue: usize,
     /// How much a word that was just said is held back; 1 is not at all.
     pub repetition_penalty: f32,
+    /// Tokens in a row that an answer may repeat of what stands before it; 0: no limit.
+    pub longest_echo: usize,
     /// The longest `analyze`, in tokens.
     pub analyze_tokens: usize,
     /// The longest `think`, in tokens.
@@ -52,6 +54,8 @@ pub(super) struct LocalForm {
     queue: usize,
     #[serde(deserialize_with = "values::number::<_, 1, 2>")]
     repetition_penalty: f32,
+    #[serde(deserialize_with = "values::within::<_, _, 0, 1_000>")]
+    longest_echo: usize,
     #[serde(deserialize_with = "values::within::<_, _, 8, 8_192>")]
     analyze_tokens: usize,
     #[serde(deserialize_with = "values::within::<_, _, 8, 8_192>")]
@@ -83,6 +87,7 @@ impl LocalForm {
             prefill_tokens: self.prefill_tokens,
             queue: self.queue,
             repetition_penalty: self.repetition_penalty,
+            longest_echo: self.longest_echo,
             analyze_tokens: self.analyze_tokens,
             think_tokens: self.think_tokens,
             output_tokens: self.output_tokens,

@@ -7,6 +7,7 @@ use llama_cpp_2::{model::LlamaModel, token::LlamaToken};
 use super::{
     LocalSettings,
     context::Context,
+    echoes::Echo,
     prompt::PromptRenderer,
     queue::Question,
     sampler::Sampler,
@@ -46,6 +47,8 @@ pub(super) enum Next {
 pub(super) struct Answer {
     question: Box<Question>,
     seat: Seat,
+    /// Tokens of the prompt that every question begins with.
+    stable_tokens: usize,
     prompt_tokens: usize,
     cached_tokens: usize,
     sampler: Sampler,
@@ -82,12 +85,13 @@ enum StepEnd {
 }
 
 impl Answer {
-    /// Begins an answer on `seat`, which is to hold a prompt of `prompt_tokens`. Returns the tokens that are to be
-    /// computed after the prompt's.
+    /// Begins an answer on `seat`, which is to hold a prompt of `prompt_tokens`, the first `stable_tokens` of which every
+    /// question begins with. Returns the tokens that are to be computed after the prompt's.
     pub(super) fn begin(
         question: Box<Question>,
         tools: &Tools<'_>,
-        (seat, prompt_tokens, cached_tokens): (Seat, usize, usize),
+        seat: Seat,
+        [stable_tokens, prompt_tokens, cached_tokens]: [usize; 3],
     ) -> (Self, Vec<LlamaToken>) {
         let settings = &tools.settings;
         let sampler = Sampler::new(
@@ -101,6 +105,7 @@ impl Answer {
         let mut answer = Self {
             question,
             seat,
+            stable_tokens,
             prompt_tokens,
             cached_tokens,
             sampler,
@@ -137,7 +142,8 @@ impl Answer {
         if std::mem::take(&mut self.writing.awaits) {
             self.writing.draft.computed();
         }
-        match self.next_token(tools, context.logits(at))? {
+        let echoes = self.echoes(tools, context);
+        match self.next_token(tools, context.logits(at), &echoes)? {
             Ok(token) => {
                 self.writing.awaits = true;
                 Ok(Next::Compute(vec![token]))
@@ -146,8 +152,29 @@ impl Answer {
         }
     }
 
+    /// The tokens that would only repeat what stands before. Code repeats itself by its nature.
+    fn echoes(&self, tools: &Tools<'_>, context: &Context<'_>) -> Vec<LlamaToken> {
+        let longest = tools.settings.longest_echo;
+        if longest == 0 || self.writing.text.in_code() {
+            return Vec::new();
+        }
+        let all = context.tokens_from(self.seat, 0);
+        let (prompt, answer) = all.split_at(self.prompt_tokens.min(all.len()));
+        let (prefix, rest) = prompt.split_at(self.stable_tokens.min(prompt.len()));
+        let said = context.tokens_from(self.seat, self.writing.draft.start);
+        [(prefix, longest), (rest, 2 * longest), (answer, longest)]
+            .into_iter()
+            .flat_map(|(text, longest)| Echo { text, longest }.forbids(said))
+            .collect()
+    }
+
     /// The token that the step goes on with, or why it is over.
-    fn next_token(&mut self, tools: &Tools<'_>, logits: &[f32]) -> Result<Result<LlamaToken, StepEnd>, Halt> {
+    fn next_token(
+        &mut self,
+        tools: &Tools<'_>,
+        logits: &[f32],
+        echoes: &[LlamaToken],
+    ) -> Result<Result<LlamaToken, StepEnd>, Halt> {
         let writing = &mut self.writing;
         if writing.draft.tokens >= writing.cap {
             return Ok(Err(StepEnd::Capped));
@@ -155,7 +182,12 @@ impl Answer {
         let vocabulary = &tools.vocabulary;
         // A step may not end before it has a text of the model's own.
         let must_say = writing.draft.is_empty();
-        let banned = |token: usize| vocabulary.is_never_taken(token) || (must_say && vocabulary.may_end_step(token));
+        let echoes = |token: usize| echoes.iter().any(|echo| index(*echo) == token);
+        let banned = |token: usize| {
+            vocabulary.is_never_taken(token)
+                || (must_say && vocabulary.may_end_step(token))
+                || (echoes(token) && !vocabulary.may_end_step(token))
+        };
         let picked = self.sampler.pick(logits, banned).and_then(|token| i32::try_from(token).ok());
         let Some(token) = picked.map(LlamaToken::new) else {
             return Err(Halt::Failed(ProviderError::Broken { reason: "the local model gave no token" }));

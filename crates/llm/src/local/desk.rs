@@ -192,7 +192,8 @@ impl<'model, 'shared> Desk<'model, 'shared> {
                 return Begun::Yes;
             }
         };
-        let (mut answer, opening) = Answer::begin(question, &self.tools, (seated.seat, prompt.len(), seated.cached));
+        let (mut answer, opening) =
+            Answer::begin(question, &self.tools, seated.seat, [stable, prompt.len(), seated.cached]);
         let mut tokens = prompt;
         if tokens.len() - seated.cached <= SHOWN_AT_ONCE {
             // A reader that has gone is noticed in the next round.

@@ -10,13 +10,14 @@
 //! | `context`, `sequences` | what the model has computed, and for whom it is kept |
 //! | `saved` | computed prefixes on disk |
 //! | `pace`, `threads` | how much is computed at once, and by how many |
-//! | `step_text`, `sampler`, `vocabulary`, `prompt` | text and tokens |
+//! | `step_text`, `sampler`, `echoes`, `vocabulary`, `prompt` | text and tokens |
 //! | `gguf`, `cpu`, `memory` | whether a model can be run, before C code is asked |
 
 mod answer;
 mod context;
 mod cpu;
 mod desk;
+mod echoes;
 mod error;
 mod gguf;
 mod memory;

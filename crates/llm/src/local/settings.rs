@@ -33,6 +33,9 @@ pub struct LocalSettings {
     pub repetition_penalty: f32,
     /// Over how many of the last words.
     pub repetition_window: usize,
+    /// How many tokens in a row the prose of an answer may have in common with its own earlier text or with the
+    /// messages that every question begins with; twice as many with the notes and the past. 0: no limit.
+    pub longest_echo: usize,
     /// Temperature (none or 0: always the likeliest token), nucleus and the cap of the whole answer.
     pub sampling: Sampling,
 }
@@ -62,6 +65,7 @@ impl Default for LocalSettings {
             step_tokens: StepTokens { analyze: 60, think: 90, output: 420 },
             repetition_penalty: 1.1,
             repetition_window: 128,
+            longest_echo: 10,
             sampling: Sampling::default(),
         }
     }
