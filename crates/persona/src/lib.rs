@@ -12,6 +12,7 @@ mod places;
 mod prompt;
 mod retrieval;
 mod steps;
+mod strict_toml;
 mod tokens;
 
 pub use error::{Mistake, PersonaError};

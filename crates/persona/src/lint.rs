@@ -160,7 +160,8 @@ impl Linter<'_> {
 
     fn note(&mut self, note: &Note) {
         let file = file_of(note);
-        if !KEYWORDS.contains(&note.keywords.len()) {
+        // A note with keys of its own is chosen as a lorebook does, not by keywords.
+        if note.lore.is_none() && !KEYWORDS.contains(&note.keywords.len()) {
             let (least, most) = KEYWORDS.into_inner();
             let message = format!("{} keywords; {least} to {most} find a note best", note.keywords.len());
             self.warn_at(&file, &["keywords"], message);

@@ -11,6 +11,7 @@ use crate::{
     lorebook::{BookTable, Lore, LoreTable},
     openings::Openings,
     places::{line_of, line_of_key, parted},
+    strict_toml::{self, Wrong},
 };
 
 pub(crate) const PERSONA: &str = "persona.toml";
@@ -264,12 +265,14 @@ impl Reader {
     }
 
     fn toml<T: DeserializeOwned>(&mut self, path: &str, text: &str, lines_before: usize) -> Option<T> {
-        toml::from_str(text)
-            .map_err(|error: toml::de::Error| {
-                let line = error.span().map(|span| lines_before + line_of(text, span.start));
-                self.mistake(path, line, error.message().trim());
-            })
-            .ok()
+        let wrong = match strict_toml::read(text) {
+            Ok(value) => return Some(value),
+            Err(wrong) => wrong,
+        };
+        for Wrong { at, message } in wrong {
+            self.mistake(path, at.map(|at| lines_before + line_of(text, at)), message);
+        }
+        None
     }
 
     fn note(&mut self, path: &str, id: &str, text: &str) -> Option<Note> {

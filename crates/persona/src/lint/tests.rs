@@ -69,6 +69,15 @@ fn a_pack_with_mistakes_names_each_with_its_line() {
 }
 
 #[test]
+fn every_key_without_a_meaning_is_a_mistake_of_its_own() {
+    let persona = PERSONA_TOML.replace("name =", "nom =").replace("phrases", "phrazes");
+    let found = found(&[("persona.toml", &persona)]);
+    assert_eq!(found.len(), 2, "{found:#?}");
+    assert!(found[0].starts_with("persona.toml:3: mistake: unknown field `nom`"), "{found:#?}");
+    assert!(found[1].starts_with("persona.toml:12: mistake: unknown field `phrazes`"), "{found:#?}");
+}
+
+#[test]
 fn each_warning_stands_at_its_line() {
     let long = "counted ".repeat(161);
     let words = "Every word counts. ".repeat(25);
