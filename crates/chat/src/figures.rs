@@ -8,11 +8,15 @@ use std::{
 };
 
 use hdrhistogram::Histogram;
-use hitesh_domain::{End, ProviderId, Source, Usage};
+use hitesh_domain::{End, PersonaId, ProviderId, Source, Usage};
 use hitesh_llm::ProviderState;
+use hitesh_persona::Fidelity;
 use parking_lot::Mutex;
 
-use crate::live::LiveTurn;
+use crate::{
+    fidelity::{FidelityFigures, Scores},
+    live::LiveTurn,
+};
 
 /// What the engine measures, since start.
 #[derive(Debug)]
@@ -21,6 +25,7 @@ pub(crate) struct Figures {
     open_readers: AtomicU64,
     turns: Mutex<TurnFigures>,
     providers: Mutex<BTreeMap<ProviderId, CallFigures>>,
+    scores: Mutex<Scores>,
 }
 
 #[derive(Debug)]
@@ -76,6 +81,8 @@ pub struct Performance {
     pub tokens: Usage,
     /// By provider, in the order of their names.
     pub providers: Vec<ProviderFigures>,
+    /// How far answers are in character, by persona and provider, in the order of their names.
+    pub fidelity: Vec<FidelityFigures>,
 }
 
 /// One provider's figures since start.
@@ -129,6 +136,7 @@ impl Figures {
                 usage: Usage::default(),
             }),
             providers: Mutex::default(),
+            scores: Mutex::default(),
         }
     }
 
@@ -166,6 +174,11 @@ impl Figures {
         figures.requests += 1;
         figures.errors += u64::from(!whole);
         figures.total += took;
+    }
+
+    /// How far an upstream call's whole answer is in character: once for each call, as with its usage.
+    pub(crate) fn fidelity(&self, persona: &PersonaId, provider: &ProviderId, fidelity: &Fidelity) {
+        self.scores.lock().count(persona, provider, fidelity);
     }
 
     pub(crate) fn performance(
@@ -207,6 +220,7 @@ impl Figures {
             uptime_seconds: self.since.elapsed().as_secs_f64(),
             tokens: turns.usage,
             providers,
+            fidelity: self.scores.lock().figures(),
         }
     }
 }
@@ -228,10 +242,14 @@ impl Drop for OpenReader {
     }
 }
 
+pub(crate) fn ratio(total: f64, count: u64) -> f64 {
+    if count == 0 { 0.0 } else { total / count as f64 }
+}
+
 pub(crate) fn share(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
 pub(crate) fn mean(total: Duration, count: u64) -> f64 {
-    if count == 0 { 0.0 } else { total.as_secs_f64() / count as f64 }
+    ratio(total.as_secs_f64(), count)
 }

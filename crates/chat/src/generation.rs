@@ -95,6 +95,7 @@ impl Generation {
             end = self.answer(&upstream) => end,
         };
         if end.cacheable {
+            self.measure(&upstream);
             self.keep(&upstream).await;
         }
         landing.end = end.end;
@@ -194,6 +195,15 @@ impl Generation {
             StepEvent::Delta(step, text) => JournalEvent::StepDelta(step, text.into()),
             StepEvent::Finished(step) => JournalEvent::StepFinished(step, OffsetDateTime::now_utc()),
         }));
+    }
+
+    /// Counts how far the complete answer is in character. A refusal is not measured: it is not the persona who speaks.
+    fn measure(&self, upstream: &Upstream) {
+        let persona = &upstream.ask.persona;
+        let transcript = self.journal.transcript(usize::MAX);
+        let steps = transcript.steps.iter().map(|record| (record.step, record.content.as_str()));
+        let fidelity = persona.fidelity(upstream.ask.question.as_str(), steps);
+        upstream.figures.fidelity(persona.id(), &self.answerer().provider, &fidelity);
     }
 
     /// Keeps the complete answer under the key of the provider that gave it.

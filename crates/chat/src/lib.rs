@@ -5,6 +5,7 @@ mod ask;
 mod begin;
 mod engine;
 mod error;
+mod fidelity;
 mod figures;
 mod flights;
 mod generation;
@@ -22,6 +23,7 @@ mod turn;
 
 pub use engine::{Engine, EngineParts, EngineSettings};
 pub use error::EngineError;
+pub use fidelity::FidelityFigures;
 pub use figures::{CacheFigures, Performance, ProviderFigures};
 pub use health::{Health, ProviderHealth};
 pub use personas::{Personas, PersonasError};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use actix_web::web::{Data, Json};
-use hitesh_chat::{CacheFigures, Performance, ProviderFigures};
+use hitesh_chat::{CacheFigures, FidelityFigures, Performance, ProviderFigures};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -71,6 +71,28 @@ pub(super) struct PerformanceStatsBody {
     tokens: TokensBody,
     /// By name.
     providers: BTreeMap<String, ProviderStatsBody>,
+    /// How far whole answers are in character, by persona and then by provider.
+    fidelity: BTreeMap<String, BTreeMap<String, FidelityStatsBody>>,
+}
+
+/// Each upstream answer counts once, however many questions it answered.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct FidelityStatsBody {
+    answers: u64,
+    /// From 0 to 1.
+    avg_score: f64,
+    histogram: Vec<ScoreBucketBody>,
+    /// How many of the answers had a finding of this name.
+    #[schema(example = json!({"wrong_language": 2}))]
+    findings: BTreeMap<&'static str, u64>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ScoreBucketBody {
+    /// The highest score that counts here; the lowest is above that of the bucket before.
+    #[schema(example = 0.9)]
+    up_to: f64,
+    answers: u64,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -123,6 +145,11 @@ pub(super) struct ClearedBody {
 
 impl From<Performance> for PerformanceStatsBody {
     fn from(figures: Performance) -> Self {
+        let mut fidelity: BTreeMap<String, BTreeMap<String, FidelityStatsBody>> = BTreeMap::new();
+        for figures in figures.fidelity {
+            let of_persona = fidelity.entry(figures.persona.to_string()).or_default();
+            of_persona.insert(figures.provider.to_string(), figures.into());
+        }
         Self {
             total_requests: figures.total_requests,
             error_rate: figures.error_rate,
@@ -139,6 +166,7 @@ impl From<Performance> for PerformanceStatsBody {
             uptime_seconds: figures.uptime_seconds,
             tokens: TokensBody { prompt: figures.tokens.prompt_tokens, completion: figures.tokens.completion_tokens },
             providers: figures.providers.into_iter().map(|p| (p.id.to_string(), p.into())).collect(),
+            fidelity,
         }
     }
 }
@@ -150,6 +178,22 @@ impl From<ProviderFigures> for ProviderStatsBody {
             errors: figures.errors,
             avg_time: figures.avg_time,
             state: state_name(&figures.state),
+        }
+    }
+}
+
+impl From<FidelityFigures> for FidelityStatsBody {
+    fn from(figures: FidelityFigures) -> Self {
+        // To the digit that was meant: an f32's 0.9 is 0.8999999762 as an f64.
+        let bucket = |(up_to, answers): (f32, u64)| ScoreBucketBody {
+            up_to: (f64::from(up_to) * 100.0).round() / 100.0,
+            answers,
+        };
+        Self {
+            answers: figures.answers,
+            avg_score: figures.avg_score,
+            histogram: figures.histogram.into_iter().map(bucket).collect(),
+            findings: figures.findings.into_iter().map(|(kind, count)| (kind.as_str(), count)).collect(),
         }
     }
 }

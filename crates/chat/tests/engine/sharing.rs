@@ -22,6 +22,37 @@ async fn equal_questions_at_once_are_one_upstream_call() {
 }
 
 #[tokio::test]
+async fn an_answer_is_measured_once_however_many_turns_it_answers() {
+    let bench = Bench::new();
+    let mut turns = Vec::new();
+    for session in ["one", "two"] {
+        turns.push(bench.engine.start(ask(session, "docker kya hota hai?")).await.unwrap());
+    }
+    bench.call().await.answer("It is a tool that packs your app with everything that it needs to run.");
+    for turn in &turns {
+        soon(turn.ended()).await;
+    }
+    let cached = bench.engine.start(ask("three", "docker kya hota hai?")).await.unwrap();
+    assert_eq!(soon(cached.ended()).await.source, Source::Cache);
+    let figures = bench.engine.performance().fidelity;
+    assert_eq!(figures.len(), 1);
+    assert_eq!((figures[0].persona.as_str(), figures[0].answers), ("hitesh", 1));
+    assert!(figures[0].avg_score > 0.0 && figures[0].avg_score < 0.6, "{figures:?}");
+    assert!(figures[0].findings.contains(&(hitesh_persona::DepartureKind::WrongLanguage, 1)), "{figures:?}");
+}
+
+#[tokio::test]
+async fn an_answer_that_is_cut_is_not_measured() {
+    let bench = Bench::new();
+    let turn = bench.engine.start(ask("one", "docker kya hota hai?")).await.unwrap();
+    let call = bench.call().await;
+    call.say("<output>Docker ek ");
+    call.finish(hitesh_llm::FinishReason::Length);
+    soon(turn.ended()).await;
+    assert_eq!(bench.engine.performance().fidelity, []);
+}
+
+#[tokio::test]
 async fn a_late_joiner_gets_the_answer_from_its_first_word() {
     let bench = Bench::new();
     let first = bench.engine.start(ask("one", "q")).await.unwrap();

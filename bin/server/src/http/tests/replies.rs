@@ -78,6 +78,11 @@ async fn every_figure_is_there() {
     assert_eq!(stats["tokens"], json!({"prompt": 900, "completion": 80}));
     assert_eq!(stats["providers"]["scripted"]["requests"], 1);
     assert_eq!(stats["providers"]["scripted"]["state"], "ready");
+    let fidelity = &stats["fidelity"]["hitesh"]["scripted"];
+    assert_eq!(fidelity["answers"], 1);
+    assert!(fidelity["avg_score"].as_f64().is_some_and(|score| score > 0.0 && score <= 1.0), "{fidelity}");
+    assert_eq!(fidelity["histogram"][4]["up_to"], 0.9);
+    assert!(fidelity["findings"].is_object(), "{fidelity}");
 
     let body = service.get("/api/chat/cache/stats").await.json();
     let stats = body["cache_stats"].as_object().unwrap();
