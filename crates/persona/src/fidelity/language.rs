@@ -5,11 +5,17 @@ use hitesh_domain::Step;
 use super::{Departure, DepartureKind, Part, Text, share};
 use crate::{Language, LanguageMix, retrieval::devanagari};
 
-/// Fewer words tell nothing.
+/// Shorter sentences tell nothing: they are a phrase, a name, an item of a list.
 const FEWEST_WORDS: usize = 4;
 
 /// What Hindi in the other script counts: the language is right, and not everybody can read it.
 const OTHER_SCRIPT: f32 = 0.3;
+
+/// A step keeps to its language if so many of the words that tell are in it: a borrowed sentence is no fault.
+const KEPT: f32 = 0.85;
+
+/// With less than this in it, it is in another language; between the two, it mixes them.
+const LOST: f32 = 0.5;
 
 /// The share of foreign letters from which on they are no accident.
 const FOREIGN: f32 = 0.01;
@@ -33,21 +39,37 @@ pub(super) fn part(question: &str, expected: Option<Language>, texts: &[Text<'_>
     Part { score, findings }
 }
 
-/// How well one step keeps to the language; none if it is too short to tell.
+/// How well one step keeps to the language, sentence by sentence: a model that was given the first words in it often
+/// goes on in another. None if no sentence tells.
 fn kept(expected: Language, text: &Text<'_>) -> Option<(f32, Option<Departure>)> {
-    let mix = LanguageMix::of_prose(&text.prose);
-    if mix.words < FEWEST_WORDS {
+    let (mut right, mut other_script, mut wrong) = (0, 0, 0);
+    let mut count = |mix: LanguageMix| {
+        let hindi = |language| matches!(language, Language::Hinglish | Language::Hindi);
+        match mix.language() {
+            None => {}
+            Some(found) if found == expected => right += mix.words,
+            Some(found) if hindi(found) && hindi(expected) => other_script += mix.words,
+            Some(_) => wrong += mix.words,
+        }
+    };
+    let ends = |c| matches!(c, '.' | '?' | '!' | '।' | ':' | '\n');
+    let sentences = text.prose.split(ends).map(LanguageMix::of_prose);
+    sentences.filter(|mix| mix.words >= FEWEST_WORDS).for_each(&mut count);
+    let all = right + other_script + wrong;
+    if all == 0 {
         return None;
     }
-    let found = mix.language()?;
-    let hindi = |language| matches!(language, Language::Hinglish | Language::Hindi);
-    Some(if found == expected {
-        (1.0, None)
-    } else if hindi(found) && hindi(expected) {
-        (OTHER_SCRIPT, Some(DepartureKind::WrongScript.at(text.step)))
+    let score = share(right, all) + OTHER_SCRIPT * share(other_script, all);
+    let finding = if score >= KEPT {
+        return Some((1.0, None));
+    } else if share(right, all) >= LOST {
+        DepartureKind::MixedLanguage
+    } else if wrong >= other_script {
+        DepartureKind::WrongLanguage
     } else {
-        (0.0, Some(DepartureKind::WrongLanguage.at(text.step)))
-    })
+        DepartureKind::WrongScript
+    };
+    Some((score / KEPT, Some(finding.at(text.step))))
 }
 
 /// The share of the letters that are of neither the Latin script, nor Devanagari, nor Greek (which formulas use).

@@ -60,6 +60,8 @@ pub enum DepartureKind {
     DisclosureBreach,
     /// Another language than the question wants.
     WrongLanguage,
+    /// Sentences in another language than the question wants, among others in the right one.
+    MixedLanguage,
     /// Hindi in the other script than the question wants.
     WrongScript,
     /// Letters of a script that neither the question nor the persona uses.
@@ -88,9 +90,10 @@ pub enum DepartureKind {
 
 impl DepartureKind {
     /// All of them, in their order.
-    pub const ALL: [DepartureKind; 14] = [
+    pub const ALL: [DepartureKind; 15] = [
         DepartureKind::DisclosureBreach,
         DepartureKind::WrongLanguage,
+        DepartureKind::MixedLanguage,
         DepartureKind::WrongScript,
         DepartureKind::ForeignScript,
         DepartureKind::MissingStep,
@@ -110,6 +113,7 @@ impl DepartureKind {
         match self {
             DepartureKind::DisclosureBreach => "disclosure_breach",
             DepartureKind::WrongLanguage => "wrong_language",
+            DepartureKind::MixedLanguage => "mixed_language",
             DepartureKind::WrongScript => "wrong_script",
             DepartureKind::ForeignScript => "foreign_script",
             DepartureKind::MissingStep => "missing_step",
@@ -135,7 +139,13 @@ impl DepartureKind {
 
     /// Whether it is about the language or the script.
     pub(crate) fn is_of_language(self) -> bool {
-        matches!(self, DepartureKind::WrongLanguage | DepartureKind::WrongScript | DepartureKind::ForeignScript)
+        matches!(
+            self,
+            DepartureKind::WrongLanguage
+                | DepartureKind::MixedLanguage
+                | DepartureKind::WrongScript
+                | DepartureKind::ForeignScript
+        )
     }
 }
 

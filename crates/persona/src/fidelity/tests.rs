@@ -68,6 +68,29 @@ fn another_language_is_found_in_its_step() {
 }
 
 #[test]
+fn an_answer_that_goes_on_in_another_language_is_found() {
+    let begun = "Toh seedhi baat hai yaar: Docker is like a big host for containers, it shares the same kernel with all of \
+                 them. It uses namespaces and cgroups to isolate each container from the others.";
+    let fidelity = measured(QUESTION, ANALYZE, THINK, begun);
+    assert_eq!(fidelity.findings, [DepartureKind::WrongLanguage.at(Step::Output)]);
+    let half = "Stash aapke badlav alag rakh deta hai, taaki aap doosri branch par ja sako aur baad mein wapas aao. \
+                You can then pop it when you are back on your branch.";
+    let mixed = measured(QUESTION, ANALYZE, THINK, half);
+    assert_eq!(mixed.findings, [DepartureKind::MixedLanguage.at(Step::Output)]);
+    assert!(mixed.score > fidelity.score && mixed.score < 0.95, "{mixed:?} {fidelity:?}");
+}
+
+#[test]
+fn a_handbook_is_in_the_language_of_its_persona() {
+    let hitesh = hitesh();
+    for note in hitesh.pack_notes() {
+        let steps = [(Step::Analyze, ANALYZE), (Step::Think, THINK), (Step::Output, note.body.as_str())];
+        let fidelity = hitesh.fidelity(QUESTION, steps);
+        assert!(fidelity.findings.iter().all(|finding| !finding.kind.is_of_language()), "{}: {fidelity:?}", note.id);
+    }
+}
+
+#[test]
 fn the_other_script_of_hindi_is_less_wrong_than_another_language() {
     let devanagari = "स्टैश आपके बदलाव अलग रख देता है, ताकि आप दूसरी ब्रांच पर जा सकें।";
     let fidelity = measured(QUESTION, devanagari, "सोचो चाय साइड बर्नर पर रख दी।", devanagari);
