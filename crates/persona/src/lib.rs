@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "cards")]
+mod card;
 mod error;
 mod fidelity;
 mod language;
@@ -15,6 +17,8 @@ mod steps;
 mod strict_toml;
 mod tokens;
 
+#[cfg(feature = "cards")]
+pub use card::{Card, CardError, CardVersion, ImportOptions};
 pub use error::{Mistake, PersonaError};
 pub use fidelity::{Departure, DepartureKind, Fidelity};
 pub use language::{Language, LanguageMix, language_of};

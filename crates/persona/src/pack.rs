@@ -17,7 +17,7 @@ use crate::{
 pub(crate) const PERSONA: &str = "persona.toml";
 pub(crate) const EXAMPLES: &str = "examples.toml";
 pub(crate) const NOTES: &str = "notes/";
-/// What an imported card holds beyond the pack. It changes no prompt, so it is not read here.
+/// What is kept of a card that a pack was made of. It changes no prompt, so it is not read here.
 pub(crate) const CARD: &str = "card.json";
 
 /// The longest name of a step, in characters: it stands on a button or before a line.
@@ -92,8 +92,8 @@ pub(crate) struct Example {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct ExamplesFile {
-    examples: Vec<Example>,
+pub(crate) struct ExamplesFile {
+    pub(crate) examples: Vec<Example>,
 }
 
 /// One file of `notes/`; its id is the file's name.
@@ -113,14 +113,14 @@ pub(crate) struct Note {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct FrontMatter {
-    title: String,
+pub(crate) struct FrontMatter {
+    pub(crate) title: String,
     #[serde(default)]
-    keywords: Vec<String>,
+    pub(crate) keywords: Vec<String>,
     #[serde(default)]
-    everyday: Vec<String>,
-    gist: String,
-    lore: Option<LoreTable>,
+    pub(crate) everyday: Vec<String>,
+    pub(crate) gist: String,
+    pub(crate) lore: Option<LoreTable>,
 }
 
 impl Pack {
@@ -136,7 +136,7 @@ impl Pack {
 }
 
 /// Line ends and a byte order mark are an editor's affair: they change neither a prompt nor the content hash.
-fn normalized(text: &str) -> String {
+pub(crate) fn normalized(text: &str) -> String {
     text.trim_start_matches('\u{feff}').replace("\r\n", "\n")
 }
 
