@@ -113,7 +113,7 @@ fn shifted(text: &str, places: u8) -> String {
         other => other,
     };
     let line = |line: &str| match line.split_once(" = ") {
-        Some((key @ ("title" | "keywords" | "gist"), value)) => {
+        Some((key @ ("title" | "keywords" | "everyday" | "gist"), value)) => {
             format!("{key} = {}", value.replace('\\', "").chars().map(shift).collect::<String>())
         }
         _ => line.chars().map(shift).collect(),

@@ -59,9 +59,10 @@ impl Vocabulary {
         if !devanagari {
             return self.find_spelt(key, MIN_SKELETON);
         }
-        // Its "s" may be no plural ("इंडेक्स"); what English writes as "s" may be heard as "z" ("कंपोज़"), and its "a" as
-        // "ai" ("हैश").
-        let spellings = [key.to_owned(), format!("{key}s"), key.replace('j', "s"), key.replace('e', "a")];
+        // Its "s" may be no plural ("इंडेक्स"); what English writes as "s" may be heard as "z" ("कंपोज़"), its "a" as "ai"
+        // ("हैश"), and its "h" may be silent elsewhere ("गिटहब").
+        let spellings =
+            [key.to_owned(), format!("{key}s"), key.replace('j', "s"), key.replace('e', "a"), key.replace('h', "")];
         if let Some(number) = spellings.iter().find_map(|spelling| self.exact(spelling)) {
             return vec![(number, 1.0)];
         }

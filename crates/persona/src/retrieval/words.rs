@@ -1,4 +1,7 @@
-use std::{collections::HashSet, sync::LazyLock};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::LazyLock,
+};
 
 use unicode_normalization::UnicodeNormalization;
 
@@ -32,6 +35,19 @@ static STOP_KEYS_DEVANAGARI: LazyLock<HashSet<String>> =
 /// Words of computing, folded: what else such a question says is meant technically.
 static COMPUTING: LazyLock<HashSet<String>> =
     LazyLock::new(|| include_str!("computing.txt").split_whitespace().map(fold).collect());
+
+/// Hindi words, folded, with the key of the English ones that are said as often: "naukri" is "job". The first of a line
+/// stands for the others.
+static SYNONYMS: LazyLock<HashMap<String, String>> = LazyLock::new(|| {
+    let mut synonyms = HashMap::new();
+    for line in include_str!("synonyms.txt").lines() {
+        let mut words = line.split_whitespace().map(fold);
+        if let Some(first) = words.next() {
+            synonyms.extend(words.map(|word| (word, first.clone())));
+        }
+    }
+    synonyms
+});
 
 /// Words that point at what was said before, folded.
 static POINTERS: LazyLock<HashSet<String>> = LazyLock::new(|| {
@@ -99,6 +115,7 @@ impl Words {
             let devanagari = devanagari::is_in(&token);
             let roman = if devanagari { devanagari::romanized(&token) } else { token };
             let key = fold(&roman);
+            let key = SYNONYMS.get(&key).cloned().unwrap_or(key);
             words.of_computing |= COMPUTING.contains(&key);
             words.points_back |= POINTERS.contains(&key);
             if let Some(before) = &before {
@@ -129,7 +146,9 @@ fn without_a(key: &str) -> String {
 /// it stays.
 fn tokens(text: &str) -> Vec<String> {
     let text: String = text.nfkc().flat_map(char::to_lowercase).collect();
+    let text = text.replace(['\'', '’'], "");
     let text = text.replace("c++", " cplusplus ").replace("c#", " csharp ").replace(".net", " dotnet ");
+    let text = text.replace("c plus plus", " cplusplus ").replace("सी प्लस प्लस", " cplusplus ");
     let text = text.replace(".js", "js");
     let mut tokens = Vec::new();
     for token in text.split(|c: char| !is_part_of_word(c)).filter(|token| !token.is_empty()) {
