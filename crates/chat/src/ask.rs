@@ -55,14 +55,14 @@ impl Ask {
             sampling: provider.sampling(),
             step_format: options.format,
             messages: &prompt.messages,
-            openings: &prompt.openings,
+            scaffold: &prompt.scaffold,
         }
         .digest();
         let request = CompletionRequest {
             messages: prompt.messages,
             stable: prompt.stable,
             step_format: options.format,
-            openings: prompt.openings,
+            scaffold: prompt.scaffold,
         };
         Prepared { request, key, notes: prompt.notes }
     }

@@ -1,5 +1,5 @@
 use hitesh_cache::CacheKey;
-use hitesh_domain::{Message, Owner, PersonaId, ProviderId, Step, StepFormat};
+use hitesh_domain::{Message, Owner, PersonaId, ProviderId, Scaffold, StepFormat};
 use hitesh_llm::Sampling;
 use unicode_normalization::UnicodeNormalization;
 
@@ -14,7 +14,7 @@ pub(crate) struct KeyParts<'a> {
     pub(crate) sampling: &'a Sampling,
     pub(crate) step_format: StepFormat,
     pub(crate) messages: &'a [Message],
-    pub(crate) openings: &'a [(Step, String)],
+    pub(crate) scaffold: &'a Scaffold,
 }
 
 /// Changes whenever the encoding below or the stored form of an answer does.
@@ -24,7 +24,7 @@ impl KeyParts<'_> {
     /// BLAKE3 over a length-prefixed encoding of all parts. Two parts can't be confused with each other, and a part
     /// that is added can't be forgotten here.
     pub(crate) fn digest(&self) -> CacheKey {
-        let Self { owner, persona, persona_hash, provider, model, sampling, step_format, messages, openings } = self;
+        let Self { owner, persona, persona_hash, provider, model, sampling, step_format, messages, scaffold } = self;
         let Sampling { temperature, top_p, max_tokens } = sampling;
         let mut hasher = Fields(blake3::Hasher::new());
         hasher.field(VERSION);
@@ -37,8 +37,10 @@ impl KeyParts<'_> {
         hasher.optional(top_p.map(f32::to_bits));
         hasher.optional(*max_tokens);
         hasher.field(step_format.as_str().as_bytes());
+        let Scaffold { openings, closing } = scaffold;
+        hasher.field(closing.as_deref().unwrap_or_default().as_bytes());
         hasher.field(&(openings.len() as u64).to_le_bytes());
-        for (step, opening) in *openings {
+        for (step, opening) in openings {
             hasher.field(step.as_str().as_bytes());
             hasher.field(opening.as_bytes());
         }
@@ -84,7 +86,7 @@ fn normal(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use hitesh_domain::Role;
+    use hitesh_domain::{Role, Step};
 
     use super::*;
 
@@ -97,7 +99,7 @@ mod tests {
         sampling: Sampling,
         format: StepFormat,
         messages: Vec<Message>,
-        openings: Vec<(Step, String)>,
+        scaffold: Scaffold,
     }
 
     impl Parts {
@@ -111,7 +113,7 @@ mod tests {
                 sampling: Sampling::default(),
                 format: StepFormat::Tagged,
                 messages: vec![Message::new(Role::System, "rules"), Message::new(Role::User, question)],
-                openings: vec![(Step::Output, "Dekho,".into())],
+                scaffold: Scaffold { openings: vec![(Step::Output, "Dekho,".into())], closing: None },
             }
         }
 
@@ -125,7 +127,7 @@ mod tests {
                 sampling: &self.sampling,
                 step_format: self.format,
                 messages: &self.messages,
-                openings: &self.openings,
+                scaffold: &self.scaffold,
             }
             .digest()
         }
@@ -139,7 +141,7 @@ mod tests {
     #[test]
     fn every_part_matters() {
         let base = Parts::new("q").key();
-        let changes: [fn(&mut Parts); 13] = [
+        let changes: [fn(&mut Parts); 14] = [
             |p| p.owner = "other".parse().unwrap(),
             |p| p.persona = "other".parse().unwrap(),
             |p| p.hash = [2; 32],
@@ -151,8 +153,9 @@ mod tests {
             |p| p.format = StepFormat::JsonSchema,
             |p| p.messages[0].content.push('x'),
             |p| p.messages[1].content.push('x'),
-            |p| p.openings[0].1.push('x'),
-            |p| p.openings.clear(),
+            |p| p.scaffold.openings[0].1.push('x'),
+            |p| p.scaffold.openings.clear(),
+            |p| p.scaffold.closing = Some("Aaj: chai.".into()),
         ];
         for (index, change) in changes.into_iter().enumerate() {
             let mut parts = Parts::new("q");

@@ -316,7 +316,12 @@ mod tests {
     }
 
     fn request() -> CompletionRequest {
-        CompletionRequest { messages: Vec::new(), stable: 0, step_format: StepFormat::Tagged, openings: Vec::new() }
+        CompletionRequest {
+            messages: Vec::new(),
+            stable: 0,
+            step_format: StepFormat::Tagged,
+            scaffold: hitesh_domain::Scaffold::default(),
+        }
     }
 
     /// How the call ended and after how many seconds; its upstream work is dropped by then.

@@ -2,7 +2,7 @@ use std::{fmt::Debug, time::Duration};
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
-use hitesh_domain::{Message, ProviderId, Status, Step, StepFormat, Usage};
+use hitesh_domain::{Message, ProviderId, Scaffold, Status, StepFormat, Usage};
 
 /// A model that answers: a remote server or one in this process.
 #[async_trait]
@@ -65,8 +65,8 @@ pub struct CompletionRequest {
     pub stable: usize,
     /// How the steps are to be marked.
     pub step_format: StepFormat,
-    /// How a step begins, where that is not left to the model: for providers that write the steps' marks themselves.
-    pub openings: Vec<(Step, String)>,
+    /// What is not left to the model: for providers that write the steps' marks themselves.
+    pub scaffold: Scaffold,
 }
 
 /// Sampling parameters; what is `None` is left to the provider.

@@ -8,7 +8,10 @@ mod with_models {
         },
     };
 
-    use hitesh_llm::models::{Catalog, ModelEntry, ModelStore, Progress, PullPhase};
+    use hitesh_llm::{
+        local::has_memory_for,
+        models::{Catalog, ModelEntry, ModelStore, Progress, PullPhase},
+    };
     use indicatif::{ProgressBar, ProgressStyle};
 
     use crate::{
@@ -30,7 +33,7 @@ mod with_models {
             ModelCommand::Pull { needed: true, .. } => {
                 let local = settings.providers.iter().filter(|provider| matches!(provider.kind, ProviderKind::Local));
                 for entry in local.filter_map(|provider| catalog.get(&provider.model)) {
-                    pull(ModelStore::new(&settings.local.models_directory), entry.clone()).await?;
+                    pull(ModelStore::new(&settings.local.models_directory), fitting(&catalog, entry)?.clone()).await?;
                 }
                 Ok(())
             }
@@ -43,6 +46,19 @@ mod with_models {
                 };
                 pull(store, entry.clone()).await
             }
+        }
+    }
+
+    /// The model itself, or the smaller one that takes its place where memory is short, which is said.
+    fn fitting<'a>(catalog: &'a Catalog, entry: &'a ModelEntry) -> Result<&'a ModelEntry, StartError> {
+        let lite = entry.lite.as_deref().and_then(|lite| catalog.get(lite));
+        match lite {
+            Some(lite) if !has_memory_for(entry.bytes) => {
+                let short = "memory is short for";
+                writeln!(std::io::stderr(), "{short} {}: fetching {} in its place", entry.name, lite.name)?;
+                Ok(lite)
+            }
+            _ => Ok(entry),
         }
     }
 

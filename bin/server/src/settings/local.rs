@@ -25,7 +25,7 @@ pub struct LocalModelSettings {
     pub queue: usize,
     /// How much a word that was just said is held back; 1 is not at all.
     pub repetition_penalty: f32,
-    /// Tokens in a row that an answer may repeat of what stands before it; 0: no limit.
+    /// Tokens in a row that an answer may repeat of the persona's examples and rules; 0: no limit.
     pub longest_echo: usize,
     /// The longest `analyze`, in tokens.
     pub analyze_tokens: usize,

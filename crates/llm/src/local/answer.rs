@@ -152,20 +152,15 @@ impl Answer {
         }
     }
 
-    /// The tokens that would only repeat what stands before. Code repeats itself by its nature.
+    /// The tokens that would only recite the prompt's examples and rules. Code repeats itself by its nature.
     fn echoes(&self, tools: &Tools<'_>, context: &Context<'_>) -> Vec<LlamaToken> {
         let longest = tools.settings.longest_echo;
         if longest == 0 || self.writing.text.in_code() {
             return Vec::new();
         }
-        let all = context.tokens_from(self.seat, 0);
-        let (prompt, answer) = all.split_at(self.prompt_tokens.min(all.len()));
-        let (prefix, rest) = prompt.split_at(self.stable_tokens.min(prompt.len()));
+        let prefix = context.tokens_from(self.seat, 0).get(..self.stable_tokens).unwrap_or_default();
         let said = context.tokens_from(self.seat, self.writing.draft.start);
-        [(prefix, longest), (rest, 2 * longest), (answer, longest)]
-            .into_iter()
-            .flat_map(|(text, longest)| Echo { text, longest }.forbids(said))
-            .collect()
+        Echo { text: prefix, longest }.forbids(said).collect()
     }
 
     /// The token that the step goes on with, or why it is over.
@@ -236,6 +231,15 @@ impl Answer {
                 true
             }
         };
+        if step == Step::Output && whole {
+            if text.in_code() {
+                written.push_str("\n```");
+            }
+            if let Some(closing) = self.question.request.scaffold.closing.as_deref().filter(|it| lacks(text, it)) {
+                written.push_str("\n\n");
+                written.push_str(closing.trim());
+            }
+        }
         let next = Step::ALL.into_iter().skip_while(|other| *other != step).nth(1).filter(|_| whole);
         if whole {
             written.push_str(&close_tag(step));
@@ -264,7 +268,7 @@ impl Answer {
     /// what the reader is to see is added to `sent`.
     fn open(&mut self, step: Step, tools: &Tools<'_>, position: usize, unread: &str) -> Vec<LlamaToken> {
         let tag = open_tag(step);
-        let openings = &self.question.request.openings;
+        let openings = &self.question.request.scaffold.openings;
         let opening = openings.iter().find(|(of, _)| *of == step).map_or("", |(_, opening)| opening.trim()).to_owned();
         let mut text = StepText::new(step);
         let shown = text.push(opening.as_bytes());
@@ -313,6 +317,12 @@ impl Answer {
         // The channel holds a whole answer (see `Question::events`): what fails is a reader that has gone.
         self.question.events.try_send(Ok(event)).map_err(|_| Halt::Cancelled)
     }
+}
+
+/// Whether nothing of the kind of `closing` was said: the model may have closed the answer by itself.
+fn lacks(text: &StepText, closing: &str) -> bool {
+    let first = closing.split_whitespace().next().unwrap_or_default().trim_matches(|c: char| !c.is_alphanumeric());
+    !text.sent().split(|c: char| !c.is_alphanumeric()).any(|word| word.eq_ignore_ascii_case(first))
 }
 
 /// Whether a token begins a new word or line, so that what stood before it was whole.

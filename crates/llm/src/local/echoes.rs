@@ -1,5 +1,4 @@
-//! Keeps an answer from saying again, word for word, what stands before it: a small model copies its prompt's examples
-//! and notes, and its own earlier steps, rather than find words.
+//! Keeps an answer from reciting the prompt: a small model copies the examples that it is given rather than find words.
 
 use llama_cpp_2::token::LlamaToken;
 

@@ -9,6 +9,15 @@ pub(super) fn available() -> Option<u64> {
     machine.into_iter().chain(cgroup_room()).min()
 }
 
+/// What a model takes beside its file: the context and what computing needs. For models of a few billion weights.
+const BESIDE_THE_FILE: u64 = 448 << 20;
+
+/// Whether a model whose file has `bytes` would fit into the memory that can still be had. To choose which model to
+/// fetch; a start looks closer, at the model's own header.
+pub fn has_memory_for(bytes: u64) -> bool {
+    available().is_none_or(|available| available >= bytes.saturating_add(BESIDE_THE_FILE))
+}
+
 fn mem_available(meminfo: &str) -> Option<u64> {
     let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)

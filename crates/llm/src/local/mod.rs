@@ -35,6 +35,7 @@ mod vocabulary;
 mod worker;
 
 pub use error::ModelError;
+pub use memory::has_memory_for;
 pub use provider::{LocalProvider, LocalState};
 pub use queue::QueueDepth;
 pub use settings::{LocalSettings, StepTokens};

@@ -4,13 +4,13 @@
 use std::time::Duration;
 
 /// The longest that one batch is meant to take: a cancelled question frees the model within it, and a token.
-const LONGEST: Duration = Duration::from_millis(350);
+const LONGEST: Duration = Duration::from_millis(550);
 
 /// At most, in any case: what a batch needs of memory grows with it.
 const MOST: usize = 64;
 const LEAST: usize = 8;
 /// To begin with.
-const CAUTIOUS: usize = 16;
+const CAUTIOUS: usize = 24;
 
 /// The size of the next batch.
 #[derive(Debug)]
@@ -58,8 +58,8 @@ mod tests {
     #[test]
     fn a_batch_is_as_large_as_its_time_allows() {
         let mut pace = Pace::new(None);
-        assert_eq!((pace.tokens(0), pace.tokens(2)), (16, 8));
-        for (each, chunk) in [(20, 16), (1, 64), (1, 64), (400, 8)] {
+        assert_eq!((pace.tokens(0), pace.tokens(2)), (24, 12));
+        for (each, chunk) in [(20, 24), (1, 64), (1, 64), (400, 8)] {
             pace.per_token = None;
             pace.took(16, Duration::from_millis(each) * 16);
             assert_eq!(pace.tokens(0), chunk, "{each} ms");

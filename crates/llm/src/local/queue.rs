@@ -212,7 +212,12 @@ mod tests {
     use super::*;
 
     fn request() -> CompletionRequest {
-        CompletionRequest { messages: Vec::new(), stable: 0, step_format: StepFormat::Tagged, openings: Vec::new() }
+        CompletionRequest {
+            messages: Vec::new(),
+            stable: 0,
+            step_format: StepFormat::Tagged,
+            scaffold: hitesh_domain::Scaffold::default(),
+        }
     }
 
     fn place(events: &mut mpsc::Receiver<Item>) -> Option<u32> {

@@ -23,7 +23,7 @@ pub struct LocalSettings {
     /// Questions that may wait while others are answered.
     pub queue: usize,
     /// Prompt tokens computed at once, which is how long a cancelled question may keep the model. None: as many as
-    /// take 0.35 s here, 8 to 64, measured all the time.
+    /// take 0.55 s here, 8 to 64, measured all the time.
     pub prefill_chunk: Option<usize>,
     /// Whether the computed prefix of a persona is kept in a file beside the model, so that the next start is warm.
     pub save_prefix: bool,
@@ -33,8 +33,8 @@ pub struct LocalSettings {
     pub repetition_penalty: f32,
     /// Over how many of the last words.
     pub repetition_window: usize,
-    /// How many tokens in a row the prose of an answer may have in common with its own earlier text or with the
-    /// messages that every question begins with; twice as many with the notes and the past. 0: no limit.
+    /// How many tokens in a row the prose of an answer may have in common with the messages that every question
+    /// begins with. 0: no limit.
     pub longest_echo: usize,
     /// Temperature (none or 0: always the likeliest token), nucleus and the cap of the whole answer.
     pub sampling: Sampling,
@@ -65,7 +65,7 @@ impl Default for LocalSettings {
             step_tokens: StepTokens { analyze: 60, think: 90, output: 420 },
             repetition_penalty: 1.1,
             repetition_window: 128,
-            longest_echo: 10,
+            longest_echo: 8,
             sampling: Sampling::default(),
         }
     }

@@ -25,6 +25,8 @@ pub struct ModelEntry {
     /// Whether it is the one that is taken when none is named.
     #[serde(default)]
     pub default: bool,
+    /// The name of a smaller model that takes its place where memory is short.
+    pub lite: Option<String>,
     /// Where it is to be had, in order of preference.
     pub sources: Vec<ModelSource>,
 }

@@ -73,6 +73,7 @@ fn entry(content: &[u8]) -> ModelEntry {
         licence: "MIT".into(),
         description: String::new(),
         default: false,
+        lite: None,
         sources: vec![ModelSource::Wheels {
             package: "model-part{n}".into(),
             version: "1.0".into(),

@@ -123,7 +123,8 @@ mod tests {
             Message::new(Role::User, "chai?"),
             Message::new(Role::Assistant, "haanji"),
         ];
-        let request = CompletionRequest { messages, stable: 1, step_format, openings: Vec::new() };
+        let request =
+            CompletionRequest { messages, stable: 1, step_format, scaffold: hitesh_domain::Scaffold::default() };
         let sampling = Sampling { temperature: Some(0.7), top_p: None, max_tokens: Some(1200) };
         let body = CompletionBody::new("gpt-4o-mini", &sampling, &Dialect::of(host, "gpt-4o-mini"), &request);
         serde_json::to_string(&body).unwrap()

@@ -59,7 +59,12 @@ pub(crate) fn question(text: &str) -> CompletionRequest {
     let mut messages = prefix();
     let stable = messages.len();
     messages.push(Message::new(Role::User, text));
-    CompletionRequest { messages, stable, step_format: StepFormat::Tagged, openings: Vec::new() }
+    CompletionRequest {
+        messages,
+        stable,
+        step_format: StepFormat::Tagged,
+        scaffold: hitesh_domain::Scaffold::default(),
+    }
 }
 
 /// An answer that came to its end.

@@ -2,9 +2,9 @@
 
 use std::{fs, num::NonZeroUsize, os::unix::fs::symlink};
 
-use hitesh_domain::{Message, Role, Step};
+use hitesh_domain::{Message, Role, Scaffold, Step};
 use hitesh_llm::{
-    CompletionRequest, Provider, ProviderEvent,
+    CompletionRequest, FinishReason, Provider, ProviderEvent,
     local::{LocalProvider, LocalSettings},
 };
 
@@ -116,20 +116,25 @@ async fn the_next_start_finds_the_prefix_computed() {
     let damaged = start();
     damaged.warm_up(&prefix()).await.unwrap();
     assert_eq!(ask(&damaged, "What is a tuple?").await.text, first.text);
-    assert_eq!(saved(), [file.clone()], "a whole one took its place");
+    assert_eq!(saved(), std::slice::from_ref(&file), "a whole one took its place");
     assert!(fs::metadata(&file).unwrap().modified().unwrap() > written);
 }
 
 #[tokio::test]
-async fn an_opening_stands_before_the_models_own_words() {
+async fn the_servers_words_stand_before_and_behind_the_models() {
     let provider = provider(settings()).await;
     let mut request = question("What is a loop?");
-    request.openings = vec![(Step::Think, "Chalo,".to_owned()), (Step::Output, "Haanji!".to_owned())];
+    let openings = vec![(Step::Think, "Chalo,".to_owned()), (Step::Output, "Haanji!".to_owned())];
+    request.scaffold = Scaffold { openings, closing: Some("Aaj: ek loop likho.".to_owned()) };
     let answer = read(provider.stream(request.clone()).await.unwrap()).await;
     let (_, rest) = answer.text.split_once("<think>Chalo,").expect("the opening of think");
     let (think, rest) = rest.split_once("</think><output>Haanji!").expect("the opening of output");
     assert!(!think.trim().is_empty(), "the model's own words follow");
-    assert!(!rest.trim_end_matches("</output>").trim().is_empty(), "the model's own words follow");
+    match answer.finish {
+        FinishReason::Stop => assert!(rest.ends_with("\n\nAaj: ek loop likho.</output>"), "{rest}"),
+        _ => assert!(!rest.contains("Aaj:"), "nothing is put behind an answer that was cut: {rest}"),
+    }
+    assert!(!rest.starts_with("\n\nAaj:"), "the model's own words follow");
     let next = read(provider.stream(follow_up(&request, &answer, "And why?")).await.unwrap()).await;
     assert!(next.usage.prompt_tokens - next.usage.cached_tokens < 24, "{:?}", next.usage);
 }

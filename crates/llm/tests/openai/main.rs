@@ -34,7 +34,7 @@ fn question() -> CompletionRequest {
         messages: vec![Message::new(Role::User, PROMPT)],
         stable: 0,
         step_format: StepFormat::Tagged,
-        openings: Vec::new(),
+        scaffold: hitesh_domain::Scaffold::default(),
     }
 }
 

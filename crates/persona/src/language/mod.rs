@@ -34,6 +34,11 @@ impl Language {
         }
     }
 
+    /// Whether the two differ at most in how they are written.
+    pub(crate) fn is_spoken_like(self, other: Self) -> bool {
+        (self == Language::English) == (other == Language::English)
+    }
+
     /// The language of this [`code`](Self::code).
     pub fn from_code(code: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|language| language.code() == code)

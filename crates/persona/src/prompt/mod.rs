@@ -6,7 +6,7 @@ mod reminder;
 
 use std::collections::HashSet;
 
-use hitesh_domain::{Message, Role, Step, StepFormat, Transcript};
+use hitesh_domain::{Message, Role, Scaffold, Step, StepFormat, Transcript};
 
 use self::delimit::enclosed;
 pub(crate) use self::{
@@ -83,9 +83,9 @@ pub struct Prompt {
     pub tokens: usize,
     /// How many of the past turns are in it.
     pub history_turns: usize,
-    /// How the steps begin, for a provider that writes their marks itself. Only a compact prompt has them, and only for
-    /// the languages and steps that the pack has them for.
-    pub openings: Vec<(Step, String)>,
+    /// How the steps begin and the answer ends, for a provider that writes the steps' marks itself. Only a compact prompt
+    /// has it, and only for the languages and steps that the pack has openings for.
+    pub scaffold: Scaffold,
 }
 
 impl Persona {
@@ -158,15 +158,17 @@ impl Persona {
         let history_turns = turns.len();
         messages.extend(turns.into_iter().rev().flat_map(|(question, answer)| [question.message, answer]));
         messages.push(asked.message);
-        let openings = match options.size {
-            PromptSize::Full => Vec::new(),
+        let scaffold = match options.size {
+            PromptSize::Full => Scaffold::default(),
             PromptSize::Compact => {
                 let language = self.language_for(question);
-                let with_note = asked.notes.iter().any(|id| self.note(id).is_some());
-                self.openings().choose(language, question, with_note)
+                let note = asked.notes.first().and_then(|id| self.note(id));
+                let notes_in = self.languages().first().and_then(|first| Language::from_code(first));
+                let note_speaks_it = notes_in.is_some_and(|notes_in| notes_in.is_spoken_like(language));
+                self.openings().scaffold(crate::openings::Asked { question, language, note, note_speaks_it })
             }
         };
-        Prompt { messages, stable: prefix.messages.len(), notes: asked.notes, tokens, history_turns, openings }
+        Prompt { messages, stable: prefix.messages.len(), notes: asked.notes, tokens, history_turns, scaffold }
     }
 
     /// The language that an answer to `question` is to be in: the question's, if the persona speaks it, else the first
