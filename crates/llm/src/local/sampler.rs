@@ -41,14 +41,32 @@ impl Sampler {
 
     /// The next token's number; never one that is `banned`. `None` only if there is none left.
     pub(super) fn pick(&mut self, logits: &[f32], banned: impl Fn(usize) -> bool) -> Option<usize> {
-        let weighed =
-            logits.iter().zip(&self.counts).enumerate().filter(|(token, _)| !banned(*token)).map(
-                |(token, (logit, count))| (token, if *count > 0 { held_back(*logit, self.penalty) } else { *logit }),
-            );
-        match &mut self.chance {
-            None => weighed.reduce(|best, next| if next.1 > best.1 { next } else { best }).map(|(token, _)| token),
-            Some(chance) => chance.pick(weighed.collect()),
+        if self.chance.is_none() {
+            return self.likeliest(logits, banned);
         }
+        let weighed = (0..logits.len()).filter(|token| !banned(*token));
+        let weighed = weighed.filter_map(|token| Some((token, self.weight(token, *logits.get(token)?)))).collect();
+        self.chance.as_mut()?.pick(weighed)
+    }
+
+    /// Of 150,000 tokens only those that beat all before them are looked at: to be held back never makes likelier.
+    fn likeliest(&self, logits: &[f32], banned: impl Fn(usize) -> bool) -> Option<usize> {
+        let mut best = None;
+        let mut best_weight = f32::NEG_INFINITY;
+        for (token, logit) in logits.iter().enumerate() {
+            if *logit > best_weight {
+                let weight = self.weight(token, *logit);
+                if weight > best_weight && !banned(token) {
+                    best = Some(token);
+                    best_weight = weight;
+                }
+            }
+        }
+        best
+    }
+
+    fn weight(&self, token: usize, logit: f32) -> f32 {
+        if self.counts.get(token).is_some_and(|count| *count > 0) { held_back(logit, self.penalty) } else { logit }
     }
 
     /// Tells it what was said. The caller leaves out signs and white space: code needs them again and again.
