@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use hitesh_domain::StepFormat;
+use hitesh_domain::{PersonaId, StepFormat};
 use hitesh_persona::PromptSize;
 
 /// Chat with personas that think aloud, over any LLM.
@@ -35,7 +35,7 @@ pub enum Command {
         #[command(subcommand)]
         command: ModelCommand,
     },
-    /// Look at persona packs, check them, and begin a new one
+    /// Look at persona packs, check them, begin a new one, and turn character cards into packs and back
     Persona {
         /// What to do with them.
         #[command(subcommand)]
@@ -96,6 +96,73 @@ pub enum PersonaCommand {
         /// Folder to write it into: a new or an empty one. Its name becomes the persona's id
         directory: PathBuf,
     },
+    /// Make a pack of a character card: JSON, PNG or charx
+    Import(ImportArgs),
+    /// Make a character card of a pack
+    Export(ExportArgs),
+}
+
+/// How to make a pack of a card.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+pub struct ImportArgs {
+    /// The card
+    #[arg(value_name = "FILE")]
+    pub card: PathBuf,
+
+    /// Folder to write the pack into: a new or an empty one
+    #[arg(long, value_name = "DIR")]
+    pub into: PathBuf,
+
+    /// The persona's id [default: made of the character's name]
+    #[arg(long, value_parser = persona_id)]
+    pub id: Option<PersonaId>,
+
+    /// What the card's {{user}} becomes
+    #[arg(long, value_name = "WORD", default_value = "friend")]
+    pub user: String,
+
+    /// Write into a folder that holds something; files of the same names are overwritten
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// How to make a card of a pack.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+pub struct ExportArgs {
+    /// Id of a persona that the server has, or the folder of a pack
+    #[arg(value_name = "NAME_OR_DIR")]
+    pub persona: String,
+
+    /// What to write
+    #[arg(long, value_enum)]
+    pub format: CardFormat,
+
+    /// File to write
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+
+    /// Write JSON in the second version of the specification; a PNG has both
+    #[arg(long)]
+    pub v2: bool,
+
+    /// Overwrite the file
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// The forms of a character card.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CardFormat {
+    /// Text
+    Json,
+    /// A picture with the text inside
+    Png,
+    /// An archive with the text and all files
+    Charx,
+}
+
+fn persona_id(text: &str) -> Result<PersonaId, String> {
+    PersonaId::try_from(text).map_err(|error| error.rule().to_owned())
 }
 
 /// What to show of a persona.

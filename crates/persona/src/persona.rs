@@ -31,6 +31,14 @@ impl Persona {
     /// # Errors
     /// [`PersonaError::Unknown`] when there is no such one.
     pub fn builtin(id: &str) -> Result<Self, PersonaError> {
+        Self::from_files(Self::builtin_files(id)?)
+    }
+
+    /// The files of a pack that is compiled in: (path relative to its folder, text).
+    ///
+    /// # Errors
+    /// [`PersonaError::Unknown`] when there is no such one.
+    pub fn builtin_files(id: &str) -> Result<Vec<(String, String)>, PersonaError> {
         let Some(folder) = PACKS.get_dir(id).filter(|_| Self::builtin_ids().contains(&id)) else {
             return Err(PersonaError::Unknown { id: id.to_owned(), known: Self::builtin_ids() });
         };
@@ -40,11 +48,11 @@ impl Persona {
             let path = file.path().strip_prefix(folder.path()).unwrap_or(file.path());
             let path = path.to_string_lossy().replace('\\', "/");
             match file.contents_utf8() {
-                Some(text) => files.push((path, text)),
+                Some(text) => files.push((path, text.to_owned())),
                 None => mistakes.push(Mistake { file: path, line: None, message: "the text is not UTF-8".to_owned() }),
             }
         }
-        if mistakes.is_empty() { Self::from_files(files) } else { Err(PersonaError::Invalid(mistakes)) }
+        if mistakes.is_empty() { Ok(files) } else { Err(PersonaError::Invalid(mistakes)) }
     }
 
     /// The ids that [`builtin`](Self::builtin) knows, sorted.

@@ -1,5 +1,7 @@
 //! Persona packs, for those who write and run them.
 
+mod export;
+mod import;
 mod lint;
 mod list;
 mod new;
@@ -29,6 +31,8 @@ pub(super) fn run(command: &PersonaCommand, settings: Load<'_>) -> Result<(), St
         PersonaCommand::Show(show) => show::run(&found(&show.persona, settings)?, show),
         PersonaCommand::Lint { directory, strict } => lint::run(directory, *strict),
         PersonaCommand::New { directory } => new::run(directory),
+        PersonaCommand::Import(args) => import::run(args),
+        PersonaCommand::Export(args) => export::run(&found(&args.persona, settings)?, args),
     }
 }
 
