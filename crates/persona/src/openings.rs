@@ -15,6 +15,9 @@ const LONGEST_STORY: usize = 200;
 /// Stands for the story that a note begins with.
 const STORY: &str = "{story}";
 
+/// Stands for the first sentence of a note's gist.
+const FACT: &str = "{fact}";
+
 /// `[openings]` of `persona.toml`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -64,6 +67,7 @@ impl Openings {
         let Some(of) = self.of(asked.language) else { return Scaffold::default() };
         let told = asked.note.filter(|_| asked.note_speaks_it);
         let story = told.and_then(|note| first_sentence(&note.body));
+        let fact = told.and_then(|note| first_sentence(&note.gist));
         let dice = *blake3::hash(asked.question.trim().as_bytes()).as_bytes();
         let (analyze, think): (&[String], &[String]) =
             if asked.note.is_some() || of.always { (&of.analyze, &of.think) } else { (&[], &[]) };
@@ -76,10 +80,13 @@ impl Openings {
         };
         let openings = [(Step::Analyze, analyze), (Step::Think, think), (Step::Output, output)];
         let openings = openings.into_iter().zip(dice).filter_map(|((step, some), die)| {
-            let usable = some.iter().filter(|opening| story.is_some() || !opening.contains(STORY));
+            let usable = some.iter().filter(|opening| {
+                (story.is_some() || !opening.contains(STORY)) && (fact.is_some() || !opening.contains(FACT))
+            });
             let usable: Vec<_> = usable.collect();
             let chosen = usable.get(usize::from(die).checked_rem(usable.len())?)?;
-            Some((step, chosen.trim().replace(STORY, story.unwrap_or_default())))
+            let told = chosen.replace(STORY, story.unwrap_or_default()).replace(FACT, fact.unwrap_or_default());
+            Some((step, told.trim().to_owned()))
         });
         Scaffold {
             openings: openings.collect(),
@@ -162,7 +169,7 @@ mod tests {
         [hinglish]
         analyze = ["Sawaal yeh hai ki"]
         think = ["Aise samjho: {story}"]
-        output = ["Dekho,", "Suno,", "Chalo,"]
+        output = ["Dekho, {fact}", "Suno, {fact}", "Chalo, {fact}"]
         output_without_note = ["Sach kahun toh"]
         output_with_code = ["Yeh raha:\n```"]
         [en]
@@ -207,6 +214,7 @@ mod tests {
     fn the_notes_story_and_next_step_are_told_in_its_own_language_only() {
         let told = scaffold("chai kya hai", Language::Hinglish, Some(BODY));
         assert_eq!(opening(&told, Step::Think), Some("Aise samjho: Tapri par chai bante dekho."));
+        assert!(opening(&told, Step::Output).is_some_and(|output| output.ends_with(", Tea.")));
         assert_eq!(told.closing.as_deref(), Some("Aaj: ek cup banao."));
         let english = scaffold("what is tea", Language::English, Some(BODY));
         assert_eq!(opening(&english, Step::Think), Some("Think of it like this:"));

@@ -56,6 +56,8 @@ pub(super) struct Answer {
     completion: usize,
     /// Everything that was sent.
     sent: String,
+    /// The texts of the steps that are over.
+    said: String,
     /// The step that is being written.
     writing: Writing,
     opened: bool,
@@ -111,6 +113,7 @@ impl Answer {
             sampler,
             completion: 0,
             sent: String::new(),
+            said: String::new(),
             writing,
             opened: false,
         };
@@ -270,8 +273,11 @@ impl Answer {
         let tag = open_tag(step);
         let openings = &self.question.request.scaffold.openings;
         let opening = openings.iter().find(|(of, _)| *of == step).map_or("", |(_, opening)| opening.trim()).to_owned();
+        self.said.push_str(self.writing.text.sent());
+        self.said.push('\n');
         let mut text = StepText::new(step);
         let shown = text.push(opening.as_bytes());
+        text.avoid(&self.said);
         let tokens = tools.renderer.text(&format!("{unread}{tag}{opening}"));
         self.completion += tools.renderer.text(&format!("{tag}{opening}")).len();
         self.sent.push_str(&tag);

@@ -41,6 +41,16 @@ impl StepText {
         }
     }
 
+    /// From now on nothing is let through that stands in `earlier`, the texts of the steps before. What was pushed
+    /// before, the server's own opening, may stand there.
+    pub(super) fn avoid(&mut self, earlier: &str) {
+        let mut known = Repeats::default();
+        known.push(earlier);
+        known.finish();
+        self.repeats.current.clear();
+        self.repeats.seen.extend(known.seen);
+    }
+
     /// Takes a token's bytes, and gives what may be sent now; possibly nothing.
     pub(super) fn push(&mut self, bytes: &[u8]) -> String {
         if self.end.is_some() {
@@ -117,6 +127,14 @@ impl StepText {
         }
     }
 
+    /// Whether the text has become one sign again and again, as a model that lost its thread writes it.
+    fn runs_on(&self) -> bool {
+        const LONGEST_RUN: usize = 24;
+        let mut end = self.sent.chars().rev().take(LONGEST_RUN);
+        let last = end.next().filter(|c| c.is_alphanumeric());
+        last.is_some_and(|last| self.sent.len() >= LONGEST_RUN && end.all(|c| c == last))
+    }
+
     fn let_through(&mut self, clean: &str) -> String {
         let fresh = self.repeats.push(clean);
         if self.repeats.stuck {
@@ -126,7 +144,11 @@ impl StepText {
             let held = self.repeats.finish();
             return self.without_outer_space(&(fresh + &held));
         }
-        self.without_outer_space(&fresh)
+        let out = self.without_outer_space(&fresh);
+        if self.runs_on() {
+            self.end = Some(TextEnd::Repeating);
+        }
+        out
     }
 
     fn without_outer_space(&mut self, text: &str) -> String {
@@ -200,7 +222,8 @@ fn could_grow(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes).is_err_and(|error| error.error_len().is_none())
 }
 
-/// Holds back a sentence or line that was said twice already, and stops a text that says it once more.
+/// Holds back a sentence that was said already, in this step or an earlier one, and stops a text that says it once more;
+/// a line of code may come twice.
 #[derive(Debug, Default)]
 struct Repeats {
     seen: Vec<(String, u32)>,
@@ -208,13 +231,18 @@ struct Repeats {
     current: String,
     /// The part of it that was not let through.
     held: String,
+    in_code: bool,
     stuck: bool,
 }
 
 impl Repeats {
     /// Shorter ones, such as a brace on a line of its own, come often in good answers.
     const SHORTEST: usize = 16;
-    const OFTEN_ENOUGH: u32 = 2;
+
+    /// How often a sentence may be said.
+    fn often_enough(&self) -> u32 {
+        if self.in_code { 2 } else { 1 }
+    }
 
     fn push(&mut self, text: &str) -> String {
         let mut out = String::new();
@@ -239,9 +267,13 @@ impl Repeats {
     fn close(&mut self, out: &mut String) {
         let said = std::mem::take(&mut self.current);
         let said = said.trim();
+        if said.starts_with("```") {
+            self.in_code = !self.in_code;
+        }
+        let often_enough = self.often_enough();
         if said.len() >= Self::SHORTEST {
             match self.seen.iter_mut().find(|(known, _)| known == said) {
-                Some((_, count)) if *count >= Self::OFTEN_ENOUGH => {
+                Some((_, count)) if *count >= often_enough => {
                     self.stuck = true;
                     self.held.clear();
                     return;
@@ -256,13 +288,19 @@ impl Repeats {
     /// Whether what is being said may become a thing that was said often enough.
     fn may_repeat(&self) -> bool {
         let current = self.current.trim_start();
-        self.seen.iter().any(|(known, count)| *count >= Self::OFTEN_ENOUGH && known.starts_with(current))
+        let often_enough = self.often_enough();
+        self.seen.iter().any(|(known, count)| *count >= often_enough && known.starts_with(current))
     }
 
     /// What was held back and did not become a repetition.
     fn finish(&mut self) -> String {
         let said = std::mem::take(&mut self.current);
-        let again = self.seen.iter().any(|(known, count)| *count >= Self::OFTEN_ENOUGH && known == said.trim());
+        let said = said.trim();
+        let often_enough = self.often_enough();
+        let again = self.seen.iter().any(|(known, count)| *count >= often_enough && known == said);
+        if !again && said.len() >= Self::SHORTEST {
+            self.seen.push((said.to_owned(), 1));
+        }
         let held = std::mem::take(&mut self.held);
         if again || self.stuck { String::new() } else { held }
     }
@@ -311,20 +349,40 @@ mod tests {
     }
 
     #[test]
-    fn the_third_time_of_a_line_ends_the_text() {
+    fn a_sentence_that_was_said_ends_the_text() {
         let line = "Aap kar sakte hain yeh kaam.\n";
         let (text, end) = said(Step::Output, &[b"Start\n", line.repeat(5).as_bytes()]);
-        assert_eq!(text, format!("Start\n{line}{}", line.trim_end()));
+        assert_eq!(text, format!("Start\n{}", line.trim_end()));
         assert_eq!(end, Some(TextEnd::Repeating));
         let (text, end) = said(Step::Output, &["Aap kar sakte hain yeh kaam. ".repeat(3).as_bytes()]);
-        assert_eq!((text.len(), end), (57, Some(TextEnd::Repeating)));
+        assert_eq!((text.len(), end), (28, Some(TextEnd::Repeating)));
     }
 
     #[test]
-    fn short_lines_and_beginnings_of_lines_may_repeat() {
-        let code = "}\n".repeat(6) + &"let chai = 1;\n".repeat(4);
-        assert_eq!(said(Step::Output, &[code.as_bytes()]), (code.trim_end().into(), None));
-        let lines = "Pehle chai banao yaar\n".repeat(2) + "Pehle chai banao yaar, phir code";
+    fn what_an_earlier_step_said_is_not_said_again() {
+        let mut text = StepText::new(Step::Output);
+        assert_eq!(text.push(b"Pehle chai banao yaar."), "Pehle chai banao yaar.");
+        text.avoid("Pehle chai banao yaar. Phir code likho dost");
+        assert_eq!(text.push(b" Dekho. Phir code likho dost\nAb"), " Dekho.");
+        assert_eq!(text.end(), Some(TextEnd::Repeating));
+        let mut text = StepText::new(Step::Output);
+        text.avoid("Pehle chai banao yaar. ");
+        let shown = text.push(b"Pehle chai banao yaar, phir code.");
+        assert_eq!(shown + &text.finish(), "Pehle chai banao yaar, phir code.");
+    }
+
+    #[test]
+    fn one_sign_without_end_ends_the_text() {
+        let (text, end) = said(Step::Think, &[b"Jaise 1", "0".repeat(90).as_bytes()]);
+        assert!(text.len() < 100 && end == Some(TextEnd::Repeating), "{text}");
+        assert_eq!(said(Step::Output, &[b"| --- |\n|-----------------------------|\nx"]).1, None);
+    }
+
+    #[test]
+    fn short_lines_beginnings_of_lines_and_code_may_repeat() {
+        let code = "```js\n".to_owned() + &"}\n".repeat(6) + &"let chai = make_more_tea();\n".repeat(2) + "```";
+        assert_eq!(said(Step::Output, &[code.as_bytes()]), (code.clone(), None));
+        let lines = "Pehle chai banao yaar\n".to_owned() + "Pehle chai banao yaar, phir code";
         assert_eq!(said(Step::Output, &[lines.as_bytes()]).0, lines);
     }
 

@@ -136,5 +136,5 @@ async fn the_servers_words_stand_before_and_behind_the_models() {
     }
     assert!(!rest.starts_with("\n\nAaj:"), "the model's own words follow");
     let next = read(provider.stream(follow_up(&request, &answer, "And why?")).await.unwrap()).await;
-    assert!(next.usage.prompt_tokens - next.usage.cached_tokens < 24, "{:?}", next.usage);
+    assert!(next.usage.prompt_tokens - next.usage.cached_tokens < 40, "{:?}", next.usage);
 }
