@@ -2,7 +2,7 @@
 //! the manner that an answer began in, and the handbook tells a story better than it does.
 
 use hitesh_domain::{Scaffold, Step};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{Language, pack::Note};
 
@@ -49,6 +49,39 @@ struct InLanguage {
     output_with_code: Vec<String>,
 }
 
+/// `[say]` of a note: what an answer to its question begins its output with, word for word, in each language. For what a
+/// small model must not get wrong, such as the number of a helpline.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Say {
+    hinglish: Option<String>,
+    en: Option<String>,
+    hi: Option<String>,
+}
+
+impl Say {
+    /// The longest, in characters.
+    const LONGEST: usize = 400;
+
+    fn of(&self, language: Language) -> Option<&str> {
+        match language {
+            Language::Hinglish => self.hinglish.as_deref(),
+            Language::English => self.en.as_deref(),
+            Language::Hindi => self.hi.as_deref(),
+        }
+    }
+
+    /// (key, what is wrong) of those that can't stand in an answer.
+    pub(crate) fn mistakes(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let all = Language::ALL.map(|language| (language, self.of(language)));
+        all.into_iter().filter_map(|(language, text)| {
+            let text = text?;
+            let wrong = text.trim().is_empty() || text.chars().count() > Self::LONGEST || text.contains('<');
+            wrong.then_some((language.code(), "what is said has 1 to 400 characters, and no `<`"))
+        })
+    }
+}
+
 /// What is known of a question before it is answered.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Asked<'a> {
@@ -79,7 +112,11 @@ impl Openings {
             &of.output_without_note
         };
         let openings = [(Step::Analyze, analyze), (Step::Think, think), (Step::Output, output)];
+        let said = asked.note.and_then(|note| note.say.of(asked.language));
         let openings = openings.into_iter().zip(dice).filter_map(|((step, some), die)| {
+            if let (Step::Output, Some(said)) = (step, said) {
+                return Some((step, said.trim().to_owned()));
+            }
             let usable = some.iter().filter(|opening| {
                 (story.is_some() || !opening.contains(STORY)) && (fact.is_some() || !opening.contains(FACT))
             });
@@ -185,6 +222,7 @@ mod tests {
             gist: "Tea.".into(),
             body: body.into(),
             lore: None,
+            say: Say { en: Some("Tea is hot.".into()), ..Say::default() },
         }
     }
 
@@ -219,6 +257,7 @@ mod tests {
         let english = scaffold("what is tea", Language::English, Some(BODY));
         assert_eq!(opening(&english, Step::Think), Some("Think of it like this:"));
         assert_eq!(english.closing, None);
+        assert_eq!(opening(&english, Step::Output), Some("Tea is hot."), "word for word");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::{
     Mistake, PersonaError,
     fidelity::{FidelityRules, REMINDER},
     lorebook::{BookTable, Lore, LoreTable},
-    openings::Openings,
+    openings::{Openings, Say},
     places::{line_of, line_of_key, parted},
     strict_toml::{self, Wrong},
 };
@@ -109,6 +109,8 @@ pub(crate) struct Note {
     pub(crate) body: String,
     /// When it is chosen, if that is by its keys.
     pub(crate) lore: Option<Lore>,
+    /// What must not be left to a small model's own words.
+    pub(crate) say: Say,
 }
 
 #[derive(Debug, Deserialize)]
@@ -121,6 +123,8 @@ pub(crate) struct FrontMatter {
     pub(crate) everyday: Vec<String>,
     pub(crate) gist: String,
     pub(crate) lore: Option<LoreTable>,
+    #[serde(default)]
+    pub(crate) say: Say,
 }
 
 impl Pack {
@@ -312,6 +316,10 @@ impl Reader {
                 return None;
             }
         };
+        for (key, wrong) in front.say.mistakes() {
+            let line = self.line(path, &["say", key]);
+            self.mistake(path, line, wrong);
+        }
         if lore.as_ref().is_some_and(|lore| !lore.can_be_chosen()) {
             let line = self.line(path, &["lore"]);
             self.mistake(path, line, "`[lore]` has no `keys`: nothing would choose the note");
@@ -324,6 +332,7 @@ impl Reader {
             gist: front.gist.trim().to_owned(),
             body: body.trim().to_owned(),
             lore,
+            say: front.say,
         })
     }
 

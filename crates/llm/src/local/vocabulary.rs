@@ -15,7 +15,7 @@ struct Traits {
     control: bool,
     /// It begins with `<`, so that it may begin a step's tag.
     opens_tag: bool,
-    /// It has a letter or a digit.
+    /// It has a letter. Digits are not held back: a number that was said must come out as it is.
     word: bool,
 }
 
@@ -32,7 +32,7 @@ impl Vocabulary {
                     end,
                     control,
                     opens_tag: piece.trim_ascii_start().starts_with(b"<"),
-                    word: piece.iter().any(|byte| byte.is_ascii_alphanumeric() || !byte.is_ascii()),
+                    word: piece.iter().any(|byte| byte.is_ascii_alphabetic() || !byte.is_ascii()),
                 }
             })
             .collect();

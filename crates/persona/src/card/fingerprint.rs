@@ -58,8 +58,8 @@ impl Parts {
 
 /// Of a note.
 pub(super) fn of_note(front: &FrontMatter, body: &str) -> String {
-    let FrontMatter { title, keywords, everyday, gist, lore } = front;
-    of(&(title.trim(), keywords, everyday, gist.trim(), lore, body.trim()))
+    let FrontMatter { title, keywords, everyday, gist, lore, say } = front;
+    of(&(title.trim(), keywords, everyday, gist.trim(), lore, say, body.trim()))
 }
 
 /// Of those fields of a card that a pack's files are made into, the lorebook's entries apart.

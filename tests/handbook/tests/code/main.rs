@@ -53,8 +53,12 @@ fn strings(path: &str, value: &toml::Value, found: &mut Vec<(String, String)>) {
         toml::Value::Array(values) => {
             values.iter().enumerate().for_each(|(at, value)| strings(&format!("{path}/{at}"), value, found));
         }
+        // An opening begins a block that the model's code ends.
         toml::Value::Table(table) => {
-            table.iter().for_each(|(key, value)| strings(&format!("{path}/{key}"), value, found));
+            table
+                .iter()
+                .filter(|(key, _)| *key != "openings")
+                .for_each(|(key, value)| strings(&format!("{path}/{key}"), value, found));
         }
         _ => {}
     }
