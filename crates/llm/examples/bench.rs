@@ -42,6 +42,8 @@ struct Measured {
     first: Duration,
     deltas: usize,
     writing: Duration,
+    /// Between two pieces of the model's, one by one.
+    gaps: Vec<Duration>,
     text: String,
 }
 
@@ -79,15 +81,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let rate =
         |of: &[Measured], time: Duration| of.iter().map(|one| one.deltas).sum::<usize>() as f64 / time.as_secs_f64();
     let one = rate(&alone, alone.iter().map(|one| one.writing).sum());
-    // The time in which all four are writing: from the last one's first word to the first one's end.
-    let last_first = together.iter().map(|one| one.first).max().unwrap_or_default();
-    println!("four together {:8.2} pieces/s over all of {:.1} s", rate(&together, whole), whole.as_secs_f64());
-    let writing = whole.saturating_sub(last_first);
-    println!(
-        "  ratio to one {:7.2} (whole), {:.2} (without the prompts)",
-        rate(&together, whole) / one,
-        rate(&together, writing) / one
-    );
+    let whole_rate = rate(&together, whole);
+    println!("four together {:8.1} pieces/s over all of {:.1} s", whole_rate, whole.as_secs_f64());
+    let writing = 4.0 / median(&together);
+    println!("              {writing:8.1} tokens/s while all four write");
+    println!("  ratio to one {:7.2}, prompts and tags and all {:.2}", writing * median(&alone), whole_rate / one);
     if let Some(peak) = fs::read_to_string("/proc/self/status")?.lines().find(|line| line.starts_with("VmHWM")) {
         println!("{peak}");
     }
@@ -118,13 +116,17 @@ fn request(question: &str, past: &[String]) -> CompletionRequest {
 async fn answer(provider: &LocalProvider, request: CompletionRequest) -> Result<Measured, Box<dyn Error>> {
     let since = Instant::now();
     let mut stream = provider.stream(request).await?;
-    let mut measured = Measured { first: Duration::ZERO, deltas: 0, writing: Duration::ZERO, text: String::new() };
+    let mut measured =
+        Measured { first: Duration::ZERO, deltas: 0, writing: Duration::ZERO, gaps: Vec::new(), text: String::new() };
     let mut last = since;
     while let Some(event) = stream.next().await {
         if let ProviderEvent::Delta(text) = event? {
             // The first piece is the tag that the server writes; the second is the model's.
             if measured.deltas == 1 {
                 measured.first = since.elapsed();
+            }
+            if measured.deltas > 1 {
+                measured.gaps.push(last.elapsed());
             }
             measured.deltas += 1;
             measured.text.push_str(&text);
@@ -142,7 +144,15 @@ fn report(what: &str, all: &[Measured]) {
     let pieces: usize = all.iter().map(|one| one.deltas).sum();
     let writing: f64 = all.iter().map(|one| one.writing.as_secs_f64()).sum();
     println!(
-        "{what:13} first word of the model's after {first:.2} s (at most {most:.2}); {:.1} pieces/s",
+        "{what:13} first word of the model's after {first:.2} s (at most {most:.2}); {:.1} tokens/s, tags and all {:.1}",
+        1.0 / median(all),
         pieces as f64 / writing
     );
+}
+
+/// Seconds for one token: the middle one of all gaps between two pieces, most of which are one token.
+fn median(all: &[Measured]) -> f64 {
+    let mut gaps: Vec<f64> = all.iter().flat_map(|one| &one.gaps).map(Duration::as_secs_f64).collect();
+    gaps.sort_by(f64::total_cmp);
+    gaps.get(gaps.len() / 2).copied().unwrap_or(f64::NAN)
 }

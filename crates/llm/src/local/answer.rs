@@ -184,7 +184,8 @@ impl Answer {
         let banned = |token: usize| {
             vocabulary.is_never_taken(token)
                 || (must_say && vocabulary.may_end_step(token))
-                || (echoes(token) && !vocabulary.may_end_step(token))
+                // A number, such as a helpline's, is right as it stands there, or it is wrong.
+                || (echoes(token) && vocabulary.is_word(token) && !vocabulary.may_end_step(token))
         };
         let picked = self.sampler.pick(logits, banned).and_then(|token| i32::try_from(token).ok());
         let Some(token) = picked.map(LlamaToken::new) else {
