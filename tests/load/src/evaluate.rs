@@ -139,12 +139,15 @@ fn written(pairs: &[(&Question, Answer)]) -> String {
     text
 }
 
+/// A name and how it is read off an answer.
+type Figure = (&'static str, fn(&Answer) -> f64);
+
 fn summary(pairs: &[(&Question, Answer)], took: f64) {
     let count = pairs.len() as f64;
     let mean = |of: fn(&Answer) -> f64| pairs.iter().map(|(_, answer)| of(answer)).sum::<f64>() / count;
     let most = |of: fn(&Answer) -> f64| pairs.iter().map(|(_, answer)| of(answer)).fold(0.0, f64::max);
     println!("{} questions in {took:.0} s", pairs.len());
-    let figures: [(&str, fn(&Answer) -> f64); 5] = [
+    let figures: [Figure; 5] = [
         ("prompt tokens", |answer| answer.prompt_tokens as f64),
         ("answer tokens", |answer| answer.completion_tokens as f64),
         ("s to the first piece", |answer| answer.shown),
