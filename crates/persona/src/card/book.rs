@@ -67,7 +67,9 @@ pub(super) fn note(
         return None;
     }
     let keys = |key: &str| -> Vec<Spanned<String>> {
-        list(entry, key).iter().map(|key| decorator::unplaced(&one_line(&macros.text(key)))).collect()
+        // Of a key that is nothing but control characters nothing is left.
+        let keys = list(entry, key).into_iter().map(|key| one_line(&macros.text(&key)));
+        keys.filter(|key| !key.trim().is_empty()).map(|key| decorator::unplaced(&key)).collect()
     };
     let position = match text(entry, "position") {
         "before_char" => Some(Position::BeforeChar),
@@ -85,7 +87,7 @@ pub(super) fn note(
         insertion_order: number(entry, "insertion_order").unwrap_or_default(),
         priority: number(entry, "priority"),
         position,
-        hidden_keys: expanded.hidden.iter().filter(|key| !key.is_empty()).map(|key| one_line(key)).collect(),
+        hidden_keys: expanded.hidden.iter().map(|key| one_line(key)).filter(|key| !key.trim().is_empty()).collect(),
         ..LoreTable::default()
     };
     decorator::apply(decorators, &mut table);

@@ -44,6 +44,15 @@ fn entries_of_one_name_are_told_apart_and_those_without_use_are_left_in_the_card
 }
 
 #[test]
+fn a_key_that_nothing_is_left_of_is_none() {
+    let entry = |keys: Value| json!({"keys": keys, "content": "x"});
+    let persona = persona(card(json!({"name": "X", "character_book": {"entries": [
+        entry(json!(["\u{7f}"])), entry(json!(["\t", "tea"])),
+    ]}})));
+    assert_eq!(persona.note_ids().collect::<Vec<_>>(), ["tea"]);
+}
+
+#[test]
 fn a_language_is_told_by_its_script() {
     for (text, language) in [("Hello there", "en"), ("नमस्ते बेटा, Python", "hi"), ("こんにちは、世界", "ja"), ("", "en")]
     {
