@@ -225,9 +225,12 @@ impl Answer {
         context.take_back(self.seat, keep).map_err(Halt::Failed)?;
         let mut written = String::new();
         let whole = match (step, end) {
-            (_, StepEnd::Said | StepEnd::Rounded) | (Step::Analyze | Step::Think, StepEnd::Repeating) => true,
+            (Step::Analyze | Step::Think, StepEnd::Said | StepEnd::Rounded | StepEnd::Repeating) => true,
             (Step::Output, StepEnd::Capped) => false,
-            (Step::Output, StepEnd::Repeating) => !text.in_code() && !text.sent().is_empty(),
+            // The server's own opening alone is no answer, unless it says something.
+            (Step::Output, _) if text.sent().len() <= draft.opening && !text.ends_a_sentence() => false,
+            (Step::Output, StepEnd::Said | StepEnd::Rounded) => true,
+            (Step::Output, StepEnd::Repeating) => !text.in_code(),
             (Step::Analyze | Step::Think, StepEnd::Capped) => {
                 if !text.ends_a_sentence() {
                     written.push('…');

@@ -85,18 +85,32 @@ impl<'model> Context<'model> {
         let Some(file) = self.saved.find(tokens) else { return false };
         let Some(seat) = self.prefix_seat() else { return false };
         let llama = i32::try_from(seat).unwrap_or(i32::MAX);
-        match self.inner.state_seq_load_file(&file, llama, tokens.len()) {
+        let mut read = self.inner.state_seq_load_file(&file, llama, tokens.len());
+        // It needs free cells, and finished answers may hold them.
+        while read.is_err()
+            && let Some(kept) = self.sequences.oldest(Use::Kept)
+        {
+            self.empty(kept);
+            read = self.inner.state_seq_load_file(&file, llama, tokens.len());
+        }
+        match read {
             Ok((read, _)) if read == tokens => {
                 self.sequences.extend(seat, tokens);
                 self.sequences.set(seat, Use::Prefix);
                 tracing::debug!(tokens = tokens.len(), "the computed prefix was read from its file");
                 true
             }
-            _ => {
+            Ok(_) => {
                 // Its digest was right, so it was written by another build than it said.
                 tracing::warn!(file = %file.display(), "a saved prefix can't be used, and is made anew");
                 self.empty(seat);
                 self.saved.discard(&file);
+                false
+            }
+            Err(error) => {
+                // Answers that are being made may hold all cells: the file may do the next time.
+                tracing::info!(%error, file = %file.display(), "a saved prefix could not be read, and is computed");
+                self.empty(seat);
                 false
             }
         }

@@ -22,6 +22,9 @@ use crate::ProviderError;
 /// A prompt beyond this is not begun with words of the server's own: until the model's own came, it would look stuck.
 const SHOWN_AT_ONCE: usize = 256;
 
+/// Tokens that a scaffold may take beside the steps' caps: two sentences of a note, its next step, what a note has to say.
+const SCAFFOLD: usize = 320;
+
 /// More than this is a prompt or an opening, not the token that an answer goes on with.
 const ONE: usize = 1;
 
@@ -126,6 +129,9 @@ impl<'model, 'shared> Desk<'model, 'shared> {
     }
 
     fn begin_warming(&mut self, prefix: Vec<Message>, done: Done) -> Begun {
+        if done.is_closed() {
+            return Begun::Yes;
+        }
         let tokens = match self.render(&prefix, false) {
             Ok(tokens) => tokens,
             Err(error) => {
@@ -160,6 +166,10 @@ impl<'model, 'shared> Desk<'model, 'shared> {
     }
 
     fn begin_answer(&mut self, question: Box<Question>) -> Begun {
+        // One that waits for room is not in the queue any more, which would have noticed that its reader has left.
+        if question.events.is_closed() {
+            return Begun::Yes;
+        }
         let request = &question.request;
         let stable = request.messages.get(..request.stable).unwrap_or_default();
         let rendered = self.render(&request.messages, true).and_then(|prompt| {
@@ -182,7 +192,7 @@ impl<'model, 'shared> Desk<'model, 'shared> {
             return Begun::Later(Job::Answer(question));
         }
         let own = prompt.len() - if held { stable } else { 0 };
-        let reserved = own + answer_room(&self.tools.settings);
+        let reserved = own + answer_room(&self.tools.settings) + SCAFFOLD;
         let seated = if self.has_room(reserved) { self.context.seat(&prompt) } else { Ok(None) };
         let seated = match seated {
             Ok(Some(seated)) => seated,
@@ -195,7 +205,8 @@ impl<'model, 'shared> Desk<'model, 'shared> {
         let (mut answer, opening) =
             Answer::begin(question, &self.tools, seated.seat, [stable, prompt.len(), seated.cached]);
         let mut tokens = prompt;
-        if tokens.len() - seated.cached <= SHOWN_AT_ONCE {
+        let alone = self.works.iter().all(|work| work.left() <= ONE);
+        if alone && tokens.len() - seated.cached <= SHOWN_AT_ONCE {
             // A reader that has gone is noticed in the next round.
             let _ = answer.show_opening();
         }
@@ -324,7 +335,8 @@ impl<'model, 'shared> Desk<'model, 'shared> {
         let Kind::Answer(answer) = &mut work.kind else { return Ok(true) };
         match answer.advance(&mut self.tools, &mut self.context, at) {
             Ok(Next::Compute(tokens)) => {
-                if self.context.position(work.seat) + tokens.len() > self.window {
+                let limit = (self.window + SCAFFOLD).min(self.context.cells());
+                if self.context.position(work.seat) + tokens.len() > limit {
                     answer.fail(ProviderError::ContextTooLong);
                     return Ok(true);
                 }

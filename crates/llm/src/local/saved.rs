@@ -15,7 +15,7 @@ use llama_cpp_2::token::LlamaToken;
 use sha2::{Digest, Sha256};
 
 /// What wrote the file: another release of llama.cpp, or other settings of the context, may hold its cells otherwise.
-const ENGINE: &str = "llama-cpp-2 0.1.160, unified, flash attention, f16";
+const ENGINE: &str = "llama-cpp-sys-2 0.1.161, unified, flash attention, f16";
 
 /// Files of one model that are kept: one for each persona, and some of old.
 const MOST: usize = 6;
@@ -202,6 +202,6 @@ mod tests {
     fn the_engines_name_is_the_one_that_is_built() {
         let manifest = include_str!("../../Cargo.toml");
         let version = ENGINE.split_once(' ').unwrap().1.split_once(',').unwrap().0;
-        assert!(manifest.contains(&format!("llama-cpp-2 = {{ version = \"={version}\"")));
+        assert!(manifest.contains(&format!("llama-cpp-sys-2 = {{ version = \"={version}\"")));
     }
 }

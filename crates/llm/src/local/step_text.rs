@@ -47,6 +47,10 @@ impl StepText {
         let mut known = Repeats::default();
         known.push(earlier);
         known.finish();
+        // The opening may end with the fence that a block of code begins with.
+        if self.repeats.current.trim_start().starts_with("```") {
+            self.repeats.in_code = !self.repeats.in_code;
+        }
         self.repeats.current.clear();
         self.repeats.seen.extend(known.seen);
     }
@@ -369,6 +373,16 @@ mod tests {
         text.avoid("Pehle chai banao yaar. ");
         let shown = text.push(b"Pehle chai banao yaar, phir code.");
         assert_eq!(shown + &text.finish(), "Pehle chai banao yaar, phir code.");
+    }
+
+    #[test]
+    fn code_that_the_opening_began_may_repeat_a_line_too() {
+        let mut text = StepText::new(Step::Output);
+        text.push(b"Yeh raha code:\n```");
+        text.avoid("Kuch aur.");
+        let code = "js\nconsole.log('chai pi lo');\nconsole.log('chai pi lo');\n```\nBas itna hi karna hai. ";
+        assert_eq!(text.push(code.as_bytes()) + &text.finish(), code.trim_end());
+        assert!(text.end().is_none() && !text.in_code());
     }
 
     #[test]
