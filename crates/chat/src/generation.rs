@@ -276,7 +276,9 @@ async fn next_event(answering: &mut Answering, finished: bool) -> Option<Result<
 /// The code that a caller is told when nothing of an answer came.
 fn failure(error: &ProviderError) -> ErrorCode {
     match error {
-        ProviderError::RateLimited { .. } | ProviderError::Unavailable { .. } => ErrorCode::ProviderUnavailable,
+        ProviderError::RateLimited { .. } | ProviderError::Unavailable { .. } | ProviderError::Misconfigured { .. } => {
+            ErrorCode::ProviderUnavailable
+        }
         ProviderError::Overloaded => ErrorCode::Overloaded,
         ProviderError::Unauthorized => ErrorCode::ProviderUnauthorized,
         ProviderError::Rejected { .. } | ProviderError::ContextTooLong => ErrorCode::ProviderRejected,

@@ -186,6 +186,12 @@ pub enum ProviderError {
         /// In words of ours.
         reason: String,
     },
+    /// It answers, but not as this server is configured: the operator has to act. Elsewhere.
+    #[error("the provider can't be used as configured: {reason}")]
+    Misconfigured {
+        /// In words of ours.
+        reason: String,
+    },
     /// A deadline ran out.
     #[error("no {phase} within {limit:?}")]
     Timeout {

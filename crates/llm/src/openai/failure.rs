@@ -59,9 +59,9 @@ impl Complaint {
         }
         self.codes.iter().find_map(|code| match code.as_str() {
             "context_length_exceeded" | "exceed_context_size_error" => Some(ProviderError::ContextTooLong),
-            "insufficient_quota" | "rate_limit_exceeded" | "rate_limit_error" => {
-                Some(ProviderError::RateLimited { retry_after })
-            }
+            "rate_limit_exceeded" | "rate_limit_error" => Some(ProviderError::RateLimited { retry_after }),
+            // Comes with the status of a rate limit, and no wait ends it.
+            "insufficient_quota" => Some(no_credit()),
             "invalid_api_key" | "authentication_error" => Some(ProviderError::Unauthorized),
             "model_not_found" => Some(unknown_model()),
             "server_error" | "internal_error" | "overloaded_error" | "service_unavailable" => {
@@ -75,20 +75,28 @@ impl Complaint {
 fn by_status(status: u16, retry_after: Option<Duration>) -> ProviderError {
     match status {
         401 | 403 => ProviderError::Unauthorized,
-        402 => unavailable("the account has no credit left"),
+        402 => no_credit(),
         // Another provider has other models: the answer need not be lost to a wrong name in the settings.
         404 => unknown_model(),
         408 | 409 | 425 | 500.. => ProviderError::Unavailable { reason: format!("it answers with status {status}") },
         // Groq's answer to a prompt above the limit.
         413 => ProviderError::ContextTooLong,
         429 => ProviderError::RateLimited { retry_after },
-        300..=399 => unavailable("it redirects, which is not followed: base_url must be the final one"),
+        300..=399 => misconfigured("it redirects, which is not followed: base_url must be the final one"),
         _ => ProviderError::Rejected { status: Some(status) },
     }
 }
 
 fn unknown_model() -> ProviderError {
-    unavailable("it knows no such model or path (check model and base_url)")
+    misconfigured("it knows no such model or path (check model and base_url)")
+}
+
+fn no_credit() -> ProviderError {
+    misconfigured("the account has no credit left")
+}
+
+pub(super) fn misconfigured(reason: &str) -> ProviderError {
+    ProviderError::Misconfigured { reason: reason.to_owned() }
 }
 
 pub(super) fn unavailable(reason: &str) -> ProviderError {
@@ -118,10 +126,10 @@ pub(super) fn of_transport(error: &reqwest::Error, connect_timeout: Duration) ->
     }
     for cause in std::iter::successors(error.source(), |cause: &&(dyn Error + 'static)| (*cause).source()) {
         if let Some(tls) = find_tls(cause) {
-            return unavailable(match tls {
-                rustls::Error::InvalidCertificate(_) => "its certificate is not trusted",
-                _ => "no secure connection can be made",
-            });
+            return match tls {
+                rustls::Error::InvalidCertificate(_) => misconfigured("its certificate is not trusted"),
+                _ => unavailable("no secure connection can be made"),
+            };
         }
         if let Some(io) = cause.downcast_ref::<io::Error>()
             && io.kind() == io::ErrorKind::ConnectionRefused
@@ -157,9 +165,9 @@ mod tests {
         let rows = [
             (400, "Rejected { status: Some(400) }"),
             (401, "Unauthorized"),
-            (402, "no credit"),
+            (402, "Misconfigured { reason: \"the account has no credit"),
             (403, "Unauthorized"),
-            (404, "no such model or path"),
+            (404, "Misconfigured { reason: \"it knows no such model or path"),
             (408, "Unavailable"),
             (409, "Unavailable"),
             (413, "ContextTooLong"),
@@ -168,7 +176,7 @@ mod tests {
             (500, "Unavailable"),
             (503, "Unavailable"),
             (529, "Unavailable"),
-            (307, "redirects"),
+            (307, "Misconfigured { reason: \"it redirects"),
         ];
         for (status, expected) in rows {
             for body in ["", "<html>", "null", "[]", r#"{"error":{"message":"secret words"}}"#] {
@@ -188,7 +196,7 @@ mod tests {
                 "ContextTooLong",
             ),
             (r#"{"error":"This model's maximum context length is 4096"}"#, "ContextTooLong"),
-            (r#"{"error":{"code":"insufficient_quota"}}"#, "RateLimited"),
+            (r#"{"error":{"code":"insufficient_quota"}}"#, "Misconfigured"),
             (r#"{"error":{"code":"model_not_found"}}"#, "no such model"),
             (r#"{"error":{"code":"invalid_api_key"}}"#, "Unauthorized"),
             (r#"{"error":{"code":"something_new"}}"#, "Rejected"),

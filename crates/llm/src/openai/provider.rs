@@ -14,7 +14,7 @@ use super::{
     body::CompletionBody,
     client,
     endpoint::Endpoint,
-    failure::{self, Complaint, unavailable},
+    failure::{self, Complaint, misconfigured},
     known::Dialect,
     reading,
     settings::{self, OpenAiSettings, OpenAiSettingsError},
@@ -168,5 +168,5 @@ fn content_type_has(response: &Response, kind: &str) -> bool {
 }
 
 fn web_page() -> ProviderError {
-    unavailable("it answers with a web page (check base_url)")
+    misconfigured("it answers with a web page (check base_url)")
 }

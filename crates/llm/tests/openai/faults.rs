@@ -11,7 +11,8 @@ const NO_CHUNK: &str = "the provider's stream broke off: it sent no completion c
 const TOO_LONG: &str = "the provider's stream broke off: it sent a line that is too long";
 const NOT_TEXT: &str = "the provider's stream broke off: it sent what is not UTF-8";
 const REPORTED: &str = "the provider's stream broke off: it reported an error within its stream";
-const WEB_PAGE: &str = "refused: the provider is unavailable: it answers with a web page (check base_url)";
+const WEB_PAGE: &str = "refused: the provider can't be used as configured: it answers with a web page (check base_url)";
+const NO_CREDIT: &str = "refused: the provider can't be used as configured: the account has no credit left";
 const SERVER_ERROR: &str = "the provider is unavailable: it answers with a server error";
 
 /// Asks an upstream for each row, and compares what is told.
@@ -152,7 +153,8 @@ async fn a_status_is_mapped_and_its_body_never_shown() {
     let body =
         |code: &str| format!(r#"{{"error":{{"message":"{WORDS}","type":"invalid_request_error","code":"{code}"}}}}"#);
     let of = |line: &str, body: &str| status(line, "", body).into_bytes();
-    let unknown = "refused: the provider is unavailable: it knows no such model or path (check model and base_url)";
+    let unknown =
+        "refused: the provider can't be used as configured: it knows no such model or path (check model and base_url)";
     check(vec![
         (
             "401",
@@ -172,11 +174,11 @@ async fn a_status_is_mapped_and_its_body_never_shown() {
         ("500", of("500 Oops", WORDS), "refused: the provider is unavailable: it answers with status 500".into()),
         ("503", of("503 Busy", WORDS), "refused: the provider is unavailable: it answers with status 503".into()),
         ("429", of("429 Slow", &body("rate_limit_exceeded")), "refused: the provider asked to slow down".into()),
-        ("no quota", of("429 Slow", &body("insufficient_quota")), "refused: the provider asked to slow down".into()),
+        ("no quota", of("429 Slow", &body("insufficient_quota")), NO_CREDIT.into()),
         (
             "a redirect",
             status("307 Moved", "location: /elsewhere\r\n", "").into_bytes(),
-            "refused: the provider is unavailable: it redirects, which is not followed: base_url must be the final one"
+            "refused: the provider can't be used as configured: it redirects, which is not followed: base_url must be the final one"
                 .into(),
         ),
         (
