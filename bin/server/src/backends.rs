@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hitesh_cache::{Cache, MokaCache, NoCache};
 use hitesh_llm::{
-    AbsentProvider, DeadlineSettings, Deadlines, Provider, Sampling,
+    AbsentProvider, DeadlineSettings, Deadlines, Listed, Provider, Sampling,
     openai::{OpenAiProvider, OpenAiSettings, OpenAiSettingsError, SecretString},
 };
 use hitesh_sessions::{
@@ -18,7 +18,7 @@ use crate::settings::{CacheSettings, ProviderKind, ProviderSettings, SessionsPla
 #[derive(Debug)]
 pub struct Backends {
     /// The models, in the operator's order.
-    pub providers: Vec<Arc<dyn Provider>>,
+    pub providers: Vec<Listed>,
     /// The response cache.
     pub cache: Arc<dyn Cache>,
     /// The session store.
@@ -97,11 +97,11 @@ fn cache(settings: &CacheSettings) -> Arc<dyn Cache> {
 ///
 /// # Errors
 /// If one's settings are wrong.
-pub fn providers(settings: &Settings) -> Result<Vec<Arc<dyn Provider>>, BackendError> {
+pub fn providers(settings: &Settings) -> Result<Vec<Listed>, BackendError> {
     settings.providers.iter().map(|provider| connect_provider(settings, provider)).collect()
 }
 
-fn connect_provider(settings: &Settings, provider: &ProviderSettings) -> Result<Arc<dyn Provider>, BackendError> {
+fn connect_provider(settings: &Settings, provider: &ProviderSettings) -> Result<Listed, BackendError> {
     let inner: Arc<dyn Provider> = match &provider.kind {
         ProviderKind::OpenAi { base_url, api_key } => Arc::new(openai(provider, base_url, api_key.as_ref())?),
         ProviderKind::Local => local(settings, provider),
@@ -112,7 +112,7 @@ fn connect_provider(settings: &Settings, provider: &ProviderSettings) -> Result<
         silence: provider.deadlines.silence,
         total: provider.deadlines.total,
     };
-    Ok(Arc::new(Deadlines::new(inner, deadlines)))
+    Ok(Listed::unlimited(Arc::new(Deadlines::new(inner, deadlines))))
 }
 
 fn openai(

@@ -78,6 +78,7 @@ pub fn engine(settings: &Settings, backends: Backends) -> Result<Engine, StartEr
             disconnect_grace: settings.turns.disconnect_grace,
             max_history_messages: settings.turns.max_history_messages,
             max_in_flight: settings.limits.max_in_flight,
+            max_queued: settings.limits.queue,
             max_per_session: settings.limits.session_turns,
             cache_ttl: settings.cache.ttl,
             ..EngineSettings::default()

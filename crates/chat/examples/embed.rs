@@ -11,7 +11,7 @@ use hitesh_cache::MokaCache;
 use hitesh_chat::{CachePolicy, Engine, EngineParts, EngineSettings, Personas, TurnRequest};
 use hitesh_domain::{Content, JournalEvent, Owner, TurnEvent};
 use hitesh_llm::{
-    DeadlineSettings, Deadlines, Router,
+    DeadlineSettings, Deadlines, Listed, Router,
     openai::{OpenAiProvider, OpenAiSettings},
 };
 use hitesh_persona::Persona;
@@ -30,7 +30,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let default = persona.id().clone();
     let engine = Engine::new(EngineParts {
         personas: Personas::new(vec![persona], &default)?,
-        router: Router::new(vec![provider]),
+        router: Router::new(vec![Listed::unlimited(provider)]),
         cache: Arc::new(MokaCache::new(1 << 20)),
         store: Arc::new(SqliteSessions::open(SqliteSettings::default())?),
         settings: EngineSettings::default(),

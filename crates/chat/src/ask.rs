@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use hitesh_cache::CacheKey;
 use hitesh_domain::{Content, Owner};
-use hitesh_llm::{CompletionRequest, PromptSize, Provider};
+use hitesh_llm::{CompletionRequest, History, PromptSize, Provider};
 use hitesh_persona::{PastTurn, Persona, PromptOptions};
 use hitesh_sessions::Context;
 
@@ -28,7 +28,17 @@ pub(crate) struct Prepared {
 }
 
 impl Ask {
-    pub(crate) fn prepare(&self, provider: &dyn Provider) -> Prepared {
+    /// Whether there is history that could be left out.
+    pub(crate) fn has_history(&self) -> bool {
+        !self.context.turns.is_empty()
+    }
+
+    /// With [`History::Less`], half of the turns that there are is left out, the older ones.
+    pub(crate) fn prepare(&self, provider: &dyn Provider, history: History) -> Prepared {
+        let max_history_messages = match history {
+            History::Full => self.max_history_messages,
+            History::Less => self.max_history_messages.min(self.context.turns.len() / 2 * 2),
+        };
         let past: Vec<_> = self
             .context
             .turns
@@ -41,7 +51,7 @@ impl Ask {
             })
             .collect();
         let options = PromptOptions {
-            max_history_messages: self.max_history_messages,
+            max_history_messages,
             context_window: provider.prompt_window(),
             ..PromptOptions::new(provider.step_format(), prompt_size(provider))
         };

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use hitesh_cache::CacheKey;
 use hitesh_domain::{Owner, SessionId, Source, TurnId, TurnInfo};
-use hitesh_llm::Provider;
+use hitesh_llm::{History, Provider, Router};
 use hitesh_sessions::{Claim, Context, NewTurn, StoreError};
 use time::OffsetDateTime;
 
@@ -54,11 +54,15 @@ impl Inner {
         }
         let started = Instant::now();
         let started_at = OffsetDateTime::now_utc();
-        let persona = self.personas.get(request.persona.as_ref()).ok_or(EngineError::PersonaUnknown)?;
+        let setup = self.setup.get();
+        let persona = setup.personas.get(request.persona.as_ref()).ok_or(EngineError::PersonaUnknown)?;
         let known = request.session.filter(|_| request.store);
         let context_of = known.clone();
         let session = known.unwrap_or_else(SessionId::random);
-        let admission = self.registry.admit(&request.owner, &session)?;
+        let admission = tokio::select! {
+            admission = self.registry.admit(&request.owner, &session) => admission?,
+            () = self.draining.cancelled() => return Err(EngineError::Draining),
+        };
         let context = match &context_of {
             None => Context::default(),
             Some(session) => {
@@ -74,9 +78,13 @@ impl Inner {
             max_history_messages: self.settings.max_history_messages,
         });
         // With every provider away, an answer that exists can still be given.
-        let available = self.router.first_available();
-        let asked = available.or(self.router.providers().first()).ok_or_else(|| self.nobody())?;
-        let prepared = ask.prepare(asked.as_ref());
+        let available = setup.router.first_available().map_err(EngineError::NobodyToAsk);
+        let (asked, nobody) = match (available, setup.router.providers().next()) {
+            (Ok(asked), _) => (asked, None),
+            (Err(nobody), Some(first)) => (first, Some(nobody)),
+            (Err(nobody), None) => return Err(nobody),
+        };
+        let prepared = ask.prepare(asked.as_ref(), History::Full);
         let mut turn = NewTurn {
             owner: request.owner,
             info: TurnInfo {
@@ -96,10 +104,10 @@ impl Inner {
         {
             return self.answer_from_cache(turn, answer, request.store, started).await;
         }
-        if available.is_none() {
-            return Err(self.nobody());
+        if let Some(nobody) = nobody {
+            return Err(nobody);
         }
-        let (wish, joined) = self.generation(request.cache, ask, asked.as_ref(), &prepared);
+        let (wish, joined) = self.generation(request.cache, ask, &setup.router, asked.as_ref(), &prepared);
         if joined {
             turn.info.source = Source::Joined;
         }
@@ -151,6 +159,7 @@ impl Inner {
         &self,
         policy: CachePolicy,
         ask: Arc<Ask>,
+        router: &Router,
         asked: &dyn Provider,
         prepared: &Prepared,
     ) -> (Wish, bool) {
@@ -158,7 +167,7 @@ impl Inner {
             let generation = Arc::new(Generation::new(Answerer::of(asked)));
             let upstream = Upstream {
                 ask,
-                router: Arc::clone(&self.router),
+                router: router.clone(),
                 figures: Arc::clone(&self.figures),
                 keep: (policy != CachePolicy::Off).then(|| (Arc::clone(&self.cache), self.settings.cache_ttl)),
                 flight,
@@ -241,9 +250,5 @@ impl Inner {
             Ok(result) => Ok(result?),
             Err(_) => Err(StoreError::Unavailable { reason: format!("no answer within {limit:?}") }.into()),
         }
-    }
-
-    fn nobody(&self) -> EngineError {
-        EngineError::ProviderUnavailable { reason: self.router.why_unavailable() }
     }
 }

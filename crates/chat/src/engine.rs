@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use hitesh_cache::Cache;
 use hitesh_domain::{Owner, SessionId, TurnId};
-use hitesh_llm::{ProviderError, Router};
+use hitesh_llm::{Listed, ProviderError, Router};
 use hitesh_sessions::{Page, SessionStore, StoredTurn};
 use time::OffsetDateTime;
 use tokio::runtime::Handle;
@@ -13,11 +13,12 @@ use crate::{
     error::EngineError,
     figures::{CacheFigures, Figures, Performance, mean, share},
     flights::Flights,
-    health::{Health, ProviderHealth},
+    health::Health,
     idempotency::Beginnings,
     personas::Personas,
     registry::{Limits, Registry},
     request::TurnRequest,
+    setup::CurrentSetup,
     turn::{Snapshot, Turn},
 };
 
@@ -58,6 +59,8 @@ pub struct EngineSettings {
     pub max_history_messages: usize,
     /// At most so many turns at once.
     pub max_in_flight: usize,
+    /// At most so many questions wait for a place among them; two seconds at most.
+    pub max_queued: usize,
     /// At most so many of them in one session.
     pub max_per_session: usize,
     /// How long an answer is kept in the cache.
@@ -72,6 +75,7 @@ impl Default for EngineSettings {
             disconnect_grace: Duration::from_secs(15),
             max_history_messages: 10,
             max_in_flight: 4096,
+            max_queued: 64,
             max_per_session: 4,
             cache_ttl: Duration::from_secs(3600),
             store_patience: Duration::from_secs(5),
@@ -82,8 +86,7 @@ impl Default for EngineSettings {
 /// What all handles share. How a turn begins is in `begin.rs`.
 #[derive(Debug)]
 pub(crate) struct Inner {
-    pub(crate) personas: Personas,
-    pub(crate) router: Arc<Router>,
+    pub(crate) setup: CurrentSetup,
     pub(crate) cache: Arc<dyn Cache>,
     pub(crate) store: Arc<dyn SessionStore>,
     pub(crate) settings: EngineSettings,
@@ -103,10 +106,13 @@ impl Engine {
     /// An engine of these parts. Nothing is asked or stored yet.
     pub fn new(parts: EngineParts) -> Self {
         let EngineParts { personas, router, cache, store, settings, runtime } = parts;
-        let limits = Limits { in_flight: settings.max_in_flight, per_session: settings.max_per_session };
+        let limits = Limits {
+            in_flight: settings.max_in_flight,
+            per_session: settings.max_per_session,
+            queue: settings.max_queued,
+        };
         let inner = Inner {
-            personas,
-            router: Arc::new(router),
+            setup: CurrentSetup::new(personas, router),
             cache,
             store,
             settings,
@@ -194,8 +200,14 @@ impl Engine {
     }
 
     /// Who answers.
-    pub fn personas(&self) -> &Personas {
-        &self.inner.personas
+    pub fn personas(&self) -> Personas {
+        self.inner.setup.get().personas.clone()
+    }
+
+    /// Answers with these personas and asks these providers from now on. Turns that have begun go on with those that
+    /// they began with. What is known of a provider that was asked before, the very same one, is kept.
+    pub fn replace(&self, personas: Personas, providers: Vec<Listed>) {
+        self.inner.setup.replace(personas, providers);
     }
 
     /// Empties the response cache; how many entries it had.
@@ -223,8 +235,8 @@ impl Engine {
 
     /// The engine's figures.
     pub fn performance(&self) -> Performance {
-        let states = self.inner.router.providers().iter().map(|provider| (provider.id().clone(), provider.state()));
-        self.inner.figures.performance(self.inner.registry.active_sessions(), states)
+        let setup = self.inner.setup.get();
+        self.inner.figures.performance(self.inner.registry.active_sessions(), setup.router.statuses())
     }
 
     /// How the engine and what it depends on are. Takes at most a second.
@@ -234,14 +246,9 @@ impl Engine {
             Ok(Err(error)) => Err(error.to_string()),
             Err(_) => Err(format!("the session store gave no answer within {HEALTH_PATIENCE:?}")),
         };
-        let providers = self.inner.router.providers().iter().map(|provider| ProviderHealth {
-            id: provider.id().clone(),
-            model: provider.model().to_owned(),
-            state: provider.state(),
-        });
         Health {
             draining: self.is_draining(),
-            providers: providers.collect(),
+            providers: self.inner.setup.get().router.statuses().collect(),
             store_backend: store.as_ref().copied().unwrap_or("unavailable"),
             store: store.map(|_| ()),
             cache_backend: self.inner.cache.stats().await.backend,
@@ -254,8 +261,9 @@ impl Engine {
     /// Each provider that could not be prepared, with why.
     pub async fn warm_up(&self) -> Vec<(hitesh_domain::ProviderId, ProviderError)> {
         let mut failed = Vec::new();
-        let Some(persona) = self.inner.personas.get(None) else { return failed };
-        for provider in self.inner.router.providers() {
+        let setup = self.inner.setup.get();
+        let Some(persona) = setup.personas.get(None) else { return failed };
+        for provider in setup.router.providers() {
             let prefix = persona.prefix(provider.step_format(), prompt_size(provider.as_ref()));
             if let Err(error) = provider.warm_up(&prefix).await {
                 failed.push((provider.id().clone(), error));

@@ -1,6 +1,10 @@
 use std::time::Duration;
 
+use hitesh_domain::ErrorCode;
+use hitesh_llm::Failure;
 use hitesh_sessions::StoreError;
+
+use crate::generation::code_of;
 
 /// Why a turn could not begin, or a question about turns not be answered. What happens to a turn after it began is
 /// its `End`.
@@ -27,12 +31,9 @@ pub enum EngineError {
     /// Nothing was stored; later.
     #[error("the session store is unavailable")]
     StoreUnavailable(#[source] StoreError),
-    /// There is no provider to ask.
-    #[error("no provider can answer: {reason}")]
-    ProviderUnavailable {
-        /// Why, for the operator and for health; holds no secret.
-        reason: String,
-    },
+    /// There is no provider to ask: all are unavailable, or failed too often lately.
+    #[error("no provider can be asked: {}", .0.error)]
+    NobodyToAsk(Failure),
     /// The idempotency key was used for another request.
     #[error("the idempotency key was used for another request")]
     IdempotencyConflict,
@@ -47,5 +48,15 @@ pub enum EngineError {
 impl From<StoreError> for EngineError {
     fn from(error: StoreError) -> Self {
         EngineError::StoreUnavailable(error)
+    }
+}
+
+impl EngineError {
+    /// The code of the contract that it has when it is about a provider.
+    pub fn provider_code(&self) -> Option<ErrorCode> {
+        match self {
+            EngineError::NobodyToAsk(failure) => Some(code_of(&failure.error)),
+            _ => None,
+        }
     }
 }

@@ -9,7 +9,7 @@ use std::{
 
 use hdrhistogram::Histogram;
 use hitesh_domain::{End, PersonaId, ProviderId, Source, Usage};
-use hitesh_llm::ProviderState;
+use hitesh_llm::ProviderStatus;
 use hitesh_persona::Fidelity;
 use parking_lot::Mutex;
 
@@ -38,7 +38,6 @@ struct TurnFigures {
     response_total: Duration,
     first_token_total: Duration,
     first_tokens: u64,
-    usage: Usage,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -46,6 +45,7 @@ struct CallFigures {
     requests: u64,
     errors: u64,
     total: Duration,
+    usage: Usage,
 }
 
 /// The engine's figures since start. Times are in seconds.
@@ -96,8 +96,10 @@ pub struct ProviderFigures {
     pub errors: u64,
     /// Mean time of a call in seconds.
     pub avg_time: f64,
-    /// Whether it can be asked.
-    pub state: ProviderState,
+    /// Tokens of its calls, failed ones included.
+    pub tokens: Usage,
+    /// What it says of itself, and whether calls are let through to it.
+    pub status: ProviderStatus,
 }
 
 /// The response cache's figures since start.
@@ -133,7 +135,6 @@ impl Figures {
                 response_total: Duration::ZERO,
                 first_token_total: Duration::ZERO,
                 first_tokens: 0,
-                usage: Usage::default(),
             }),
             providers: Mutex::default(),
             scores: Mutex::default(),
@@ -160,20 +161,14 @@ impl Figures {
         }
     }
 
-    /// What an upstream call cost: once for each call, however many turns followed it.
-    pub(crate) fn usage(&self, usage: Usage) {
-        let total = &mut self.turns.lock().usage;
-        total.prompt_tokens += usage.prompt_tokens;
-        total.completion_tokens += usage.completion_tokens;
-        total.cached_tokens += usage.cached_tokens;
-    }
-
-    pub(crate) fn provider_call(&self, provider: &ProviderId, took: Duration, whole: bool) {
+    /// An upstream call has ended: counted once, however many turns followed it.
+    pub(crate) fn provider_call(&self, provider: &ProviderId, took: Duration, whole: bool, usage: Option<Usage>) {
         let mut providers = self.providers.lock();
         let figures = providers.entry(provider.clone()).or_default();
         figures.requests += 1;
         figures.errors += u64::from(!whole);
         figures.total += took;
+        figures.usage = sum(figures.usage, usage.unwrap_or_default());
     }
 
     /// How far an upstream call's whole answer is in character: once for each call, as with its usage.
@@ -184,22 +179,24 @@ impl Figures {
     pub(crate) fn performance(
         &self,
         active_sessions: usize,
-        states: impl Iterator<Item = (ProviderId, ProviderState)>,
+        statuses: impl Iterator<Item = ProviderStatus>,
     ) -> Performance {
         let calls = self.providers.lock().clone();
-        let providers = states
-            .map(|(id, state)| {
-                let call = calls.get(&id).copied().unwrap_or_default();
+        let providers = statuses
+            .map(|status| {
+                let call = calls.get(&status.id).copied().unwrap_or_default();
                 ProviderFigures {
-                    id,
+                    id: status.id.clone(),
                     requests: call.requests,
                     errors: call.errors,
                     avg_time: mean(call.total, call.requests),
-                    state,
+                    tokens: call.usage,
+                    status,
                 }
             })
             .collect();
         let processing: Duration = calls.values().map(|call| call.total).sum();
+        let tokens = calls.values().fold(Usage::default(), |total, call| sum(total, call.usage));
         let calls: u64 = calls.values().map(|call| call.requests).sum();
         let turns = self.turns.lock();
         let quantile =
@@ -218,7 +215,7 @@ impl Figures {
             active_sessions: active_sessions as u64,
             active_streams: self.open_readers.load(Ordering::Relaxed),
             uptime_seconds: self.since.elapsed().as_secs_f64(),
-            tokens: turns.usage,
+            tokens,
             providers,
             fidelity: self.scores.lock().figures(),
         }
@@ -239,6 +236,14 @@ impl OpenReader {
 impl Drop for OpenReader {
     fn drop(&mut self) {
         self.0.open_readers.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn sum(one: Usage, other: Usage) -> Usage {
+    Usage {
+        prompt_tokens: one.prompt_tokens.saturating_add(other.prompt_tokens),
+        completion_tokens: one.completion_tokens.saturating_add(other.completion_tokens),
+        cached_tokens: one.cached_tokens.saturating_add(other.cached_tokens),
     }
 }
 

@@ -3,11 +3,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures::StreamExt;
 use hitesh_cache::{Cache, CacheKey};
-use hitesh_domain::{ErrorCode, IncompleteReason, JournalEvent, ProviderId, Usage};
-use hitesh_llm::{Answering, FinishReason, Provider, ProviderError, ProviderEvent, Router};
+use hitesh_domain::{ErrorCode, IncompleteReason, JournalEvent, ProviderId, Status, Usage};
+use hitesh_llm::{CallEvent, Failure, FinishReason, History, Provider, ProviderError, ProviderEvent, Router};
 use hitesh_persona::{Completeness, StepEvent, StepParser};
+use parking_lot::Mutex;
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 
@@ -19,17 +19,17 @@ use crate::{
     journal::{GenerationEnd, Journal},
 };
 
-/// How long an upstream that has said its finish reason may take to say its usage and close.
-const AFTER_FINISH: Duration = Duration::from_secs(2);
+/// What ends a journal whose task did not come to its end.
+const FAILED: GenerationEnd = GenerationEnd::Failed(ErrorCode::Internal);
 
 /// One upstream call's answer. It knows no session and carries no ids.
 #[derive(Debug)]
 pub(crate) struct Generation {
     pub(crate) journal: Journal,
-    /// The provider that is asked first.
-    asked: Answerer,
-    /// The provider that accepted.
-    answered: OnceLock<Answerer>,
+    /// The provider that is asked now.
+    answerer: Mutex<Answerer>,
+    /// When it may be worth to ask again, if an upstream said so.
+    retry_after: OnceLock<Duration>,
     first_delta: OnceLock<Instant>,
     cancel: CancellationToken,
 }
@@ -51,7 +51,7 @@ impl Answerer {
 #[derive(Debug)]
 pub(crate) struct Upstream {
     pub(crate) ask: Arc<Ask>,
-    pub(crate) router: Arc<Router>,
+    pub(crate) router: Router,
     pub(crate) figures: Arc<Figures>,
     /// Where a complete answer is kept, and for how long; `None` keeps nothing.
     pub(crate) keep: Option<(Arc<dyn Cache>, Duration)>,
@@ -63,15 +63,21 @@ impl Generation {
     pub(crate) fn new(asked: Answerer) -> Self {
         Self {
             journal: Journal::new(),
-            asked,
-            answered: OnceLock::new(),
+            answerer: Mutex::new(asked),
+            retry_after: OnceLock::new(),
             first_delta: OnceLock::new(),
             cancel: CancellationToken::new(),
         }
     }
 
-    pub(crate) fn answerer(&self) -> &Answerer {
-        self.answered.get().unwrap_or(&self.asked)
+    /// The provider that answers, or was asked last.
+    pub(crate) fn answerer(&self) -> Answerer {
+        self.answerer.lock().clone()
+    }
+
+    /// When it may be worth to ask again, if it failed and that is known.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        self.retry_after.get().copied()
     }
 
     /// When the first piece of the answer came.
@@ -87,8 +93,7 @@ impl Generation {
     /// Asks the upstream and writes the journal until it ends or nobody wants it any more. A complete answer is in
     /// the cache before others can no longer join it, so an equal question is never asked twice in between.
     pub(crate) async fn run(self: Arc<Self>, upstream: Upstream) {
-        let mut landing =
-            Landing { generation: &self, upstream: &upstream, end: GenerationEnd::Failed(ErrorCode::Internal) };
+        let mut landing = Landing { generation: &self, upstream: &upstream, end: FAILED };
         let end = tokio::select! {
             biased;
             () = self.cancel.cancelled() => Finished::part(GenerationEnd::Incomplete(IncompleteReason::ReaderLeft)),
@@ -102,53 +107,89 @@ impl Generation {
     }
 
     async fn answer(&self, upstream: &Upstream) -> Finished {
-        let mut call = Call { upstream, provider: self.asked.provider.clone(), started: Instant::now(), failed: false };
-        let answering = upstream.router.stream(|provider| upstream.ask.prepare(provider).request).await;
-        let mut answering = match answering {
-            Ok(answering) => answering,
-            Err(error) => {
-                tracing::warn!(provider = %self.asked.provider, %error, "no provider accepted the question");
-                call.failed = true;
-                return Finished::part(GenerationEnd::Failed(failure(&error)));
+        let ask = Arc::clone(&upstream.ask);
+        let mut call =
+            upstream.router.call(ask.has_history(), move |provider, history| ask.prepare(provider, history).request);
+        let mut attempt: Option<Attempt<'_>> = None;
+        loop {
+            match call.next().await {
+                Some(Ok(CallEvent::Status(status))) => self.status(status),
+                Some(Ok(CallEvent::Asked(provider))) => {
+                    if let Some(earlier) = attempt.take() {
+                        earlier.failed();
+                    }
+                    *self.answerer.lock() = Answerer::of(provider.as_ref());
+                    attempt = Some(Attempt::new(&upstream.figures, provider.as_ref()));
+                }
+                Some(Ok(CallEvent::Answer(event))) => {
+                    if let Some(attempt) = &mut attempt {
+                        self.take(attempt, event);
+                    }
+                    if self.is_visible() {
+                        call.commit();
+                    }
+                }
+                None => {
+                    let Some(ended) = &mut attempt else { return Finished::part(FAILED) };
+                    let completeness = self.close(ended, false);
+                    if !self.is_visible() && ended.finish == Some(FinishReason::Stop) {
+                        ended.is_failed = true;
+                        call.reject("it ended without an answer");
+                        continue;
+                    }
+                    call.commit();
+                    let finished = self.judge(None, ended.finish, completeness);
+                    ended.is_failed = finished.end != GenerationEnd::Complete;
+                    return Finished { cacheable: finished.cacheable && !call.has_less_history(), ..finished };
+                }
+                Some(Err(Failure { error, retry_after })) => {
+                    if let Some(wait) = retry_after {
+                        self.retry_after.get_or_init(|| wait);
+                    }
+                    let Some(ended) = &mut attempt else {
+                        return Finished::part(GenerationEnd::Failed(code_of(&error)));
+                    };
+                    let completeness = self.close(ended, true);
+                    ended.is_failed = true;
+                    return self.judge(Some(&error), None, completeness);
+                }
             }
-        };
-        let answerer = self.answered.get_or_init(|| Answerer::of(answering.provider.as_ref()));
-        call.provider.clone_from(&answerer.provider);
-        let finished = self.write(&mut answering, &upstream.figures).await;
-        call.failed = finished.end != GenerationEnd::Complete;
-        finished
+        }
     }
 
     /// Turns the upstream's text into journal events as it comes.
-    async fn write(&self, answering: &mut Answering, figures: &Figures) -> Finished {
-        let mut parser = StepParser::new(answering.provider.step_format());
-        let mut usage: Option<Usage> = None;
-        let mut finish = None;
-        let mut error = None;
-        while let Some(event) = next_event(answering, finish.is_some()).await {
-            match event {
-                Ok(ProviderEvent::Delta(text)) if finish.is_none() => self.append(parser.push(&text)),
-                Ok(ProviderEvent::Status(status)) if self.first_delta.get().is_none() => {
-                    self.journal.append([JournalEvent::Status(status)]);
-                }
-                Ok(ProviderEvent::Usage(counted)) => usage = Some(counted),
-                Ok(ProviderEvent::Finish(reason)) => finish = finish.or(Some(reason)),
-                Ok(ProviderEvent::Delta(_) | ProviderEvent::Status(_) | ProviderEvent::Reasoning(_)) => {}
-                Err(failed) => {
-                    // After the finish reason nothing is missing but the usage.
-                    error = finish.is_none().then_some(failed);
-                    break;
-                }
+    fn take(&self, attempt: &mut Attempt<'_>, event: ProviderEvent) {
+        match event {
+            ProviderEvent::Delta(text) if attempt.finish.is_none() => {
+                self.append(attempt.parser.as_mut().map_or_else(Vec::new, |parser| parser.push(&text)));
             }
+            ProviderEvent::Status(status) => self.status(status),
+            ProviderEvent::Usage(counted) => attempt.usage = Some(counted),
+            ProviderEvent::Finish(reason) => attempt.finish = attempt.finish.or(Some(reason)),
+            ProviderEvent::Delta(_) | ProviderEvent::Reasoning(_) => {}
         }
-        let (rest, completeness) = parser.finish(matches!(finish, Some(FinishReason::Stop | FinishReason::Refusal)));
+    }
+
+    fn status(&self, status: Status) {
+        if !self.is_visible() {
+            self.journal.append([JournalEvent::Status(status)]);
+        }
+    }
+
+    fn is_visible(&self) -> bool {
+        self.first_delta.get().is_some()
+    }
+
+    /// No more text comes of this attempt: what its parser held back is shown.
+    fn close(&self, attempt: &mut Attempt<'_>, broke_off: bool) -> Completeness {
+        let Some(parser) = attempt.parser.take() else { return Completeness::NoOutput };
+        let ended = !broke_off && matches!(attempt.finish, Some(FinishReason::Stop | FinishReason::Refusal));
+        let (rest, completeness) = parser.finish(ended);
         self.append(rest);
-        self.journal.append(usage.map(JournalEvent::Usage));
-        usage.into_iter().for_each(|usage| figures.usage(usage));
-        if let Some(error) = &error {
-            tracing::warn!(provider = %answering.provider.id(), %error, "the answer broke off");
+        if self.is_visible() {
+            self.journal.append(attempt.usage.map(JournalEvent::Usage));
         }
-        self.judge(error.as_ref(), finish, completeness)
+        completeness
     }
 
     fn judge(
@@ -157,12 +198,12 @@ impl Generation {
         finish: Option<FinishReason>,
         completeness: Completeness,
     ) -> Finished {
-        let came = self.first_delta.get().is_some();
+        let came = self.is_visible();
         let part = |reason| {
             Finished::part(if came {
                 GenerationEnd::Incomplete(reason)
             } else {
-                GenerationEnd::Failed(error.map_or(ErrorCode::Incomplete, failure))
+                GenerationEnd::Failed(error.map_or(ErrorCode::Incomplete, code_of))
             })
         };
         match (error, finish, completeness) {
@@ -208,12 +249,13 @@ impl Generation {
 
     /// Keeps the complete answer under the key of the provider that gave it.
     async fn keep(&self, upstream: &Upstream) {
-        let (Some((cache, ttl)), Some(answerer)) = (&upstream.keep, self.answered.get()) else { return };
-        let Some(provider) = upstream.router.providers().iter().find(|p| *p.id() == answerer.provider) else { return };
-        let key = upstream.ask.prepare(provider.as_ref()).key;
+        let Some((cache, ttl)) = &upstream.keep else { return };
+        let Answerer { provider, model } = self.answerer();
+        let Some(answered) = upstream.router.provider(&provider) else { return };
+        let key = upstream.ask.prepare(answered.as_ref(), History::Full).key;
         let answer = CachedAnswer {
-            provider: answerer.provider.clone(),
-            model: answerer.model.clone(),
+            provider,
+            model,
             transcript: self.journal.transcript(usize::MAX).coalesced(OffsetDateTime::now_utc()),
         };
         let Some(bytes) = answer.encode() else { return };
@@ -235,17 +277,40 @@ impl Finished {
     }
 }
 
-/// Counts an upstream call however it ends. One that was stopped because nobody wanted it any more has not failed.
-struct Call<'a> {
-    upstream: &'a Upstream,
+/// One provider's attempt at the answer. It is counted however it ends; one that was stopped because nobody wanted it any
+/// more has not failed.
+struct Attempt<'f> {
+    figures: &'f Figures,
     provider: ProviderId,
     started: Instant,
-    failed: bool,
+    /// None once no more text comes.
+    parser: Option<StepParser>,
+    usage: Option<Usage>,
+    finish: Option<FinishReason>,
+    is_failed: bool,
 }
 
-impl Drop for Call<'_> {
+impl<'f> Attempt<'f> {
+    fn new(figures: &'f Figures, provider: &dyn Provider) -> Self {
+        Self {
+            figures,
+            provider: provider.id().clone(),
+            started: Instant::now(),
+            parser: Some(StepParser::new(provider.step_format())),
+            usage: None,
+            finish: None,
+            is_failed: false,
+        }
+    }
+
+    fn failed(mut self) {
+        self.is_failed = true;
+    }
+}
+
+impl Drop for Attempt<'_> {
     fn drop(&mut self) {
-        self.upstream.figures.provider_call(&self.provider, self.started.elapsed(), !self.failed);
+        self.figures.provider_call(&self.provider, self.started.elapsed(), !self.is_failed, self.usage);
     }
 }
 
@@ -265,16 +330,8 @@ impl Drop for Landing<'_> {
     }
 }
 
-async fn next_event(answering: &mut Answering, finished: bool) -> Option<Result<ProviderEvent, ProviderError>> {
-    if finished {
-        tokio::time::timeout(AFTER_FINISH, answering.stream.next()).await.ok().flatten()
-    } else {
-        answering.stream.next().await
-    }
-}
-
 /// The code that a caller is told when nothing of an answer came.
-fn failure(error: &ProviderError) -> ErrorCode {
+pub(crate) fn code_of(error: &ProviderError) -> ErrorCode {
     match error {
         ProviderError::RateLimited { .. } | ProviderError::Unavailable { .. } | ProviderError::Misconfigured { .. } => {
             ErrorCode::ProviderUnavailable

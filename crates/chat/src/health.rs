@@ -1,5 +1,4 @@
-use hitesh_domain::ProviderId;
-use hitesh_llm::ProviderState;
+use hitesh_llm::{BreakerState, ProviderState, ProviderStatus};
 
 /// How the engine and what it depends on are.
 #[derive(Debug, Clone)]
@@ -7,7 +6,7 @@ pub struct Health {
     /// It is shutting down.
     pub draining: bool,
     /// Each provider, in the order in which they are asked.
-    pub providers: Vec<ProviderHealth>,
+    pub providers: Vec<ProviderStatus>,
     /// Why the session store does not answer, if it does not.
     pub store: Result<(), String>,
     /// What kind of session store it is.
@@ -16,20 +15,9 @@ pub struct Health {
     pub cache_backend: &'static str,
 }
 
-/// How a provider is.
-#[derive(Debug, Clone)]
-pub struct ProviderHealth {
-    /// Its configured name.
-    pub id: ProviderId,
-    /// Its exact model.
-    pub model: String,
-    /// Whether it can be asked.
-    pub state: ProviderState,
-}
-
 impl Health {
     /// Whether a question can be answered and stored now: some provider is ready or getting ready, and the store
-    /// answers.
+    /// answers. A provider that failed too often counts: it is asked again before long.
     pub fn can_answer(&self) -> bool {
         self.store.is_ok()
             && self.providers.iter().any(|provider| !matches!(provider.state, ProviderState::Unavailable(_)))
@@ -39,6 +27,6 @@ impl Health {
     pub fn is_degraded(&self) -> bool {
         self.store.is_err()
             || self.providers.is_empty()
-            || self.providers.iter().any(|p| p.state != ProviderState::Ready)
+            || self.providers.iter().any(|p| p.state != ProviderState::Ready || p.breaker != BreakerState::Closed)
     }
 }

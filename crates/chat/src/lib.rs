@@ -19,13 +19,14 @@ mod reader;
 mod registry;
 mod request;
 mod runner;
+mod setup;
 mod turn;
 
 pub use engine::{Engine, EngineParts, EngineSettings};
 pub use error::EngineError;
 pub use fidelity::FidelityFigures;
 pub use figures::{CacheFigures, Performance, ProviderFigures};
-pub use health::{Health, ProviderHealth};
+pub use health::Health;
 pub use personas::{Personas, PersonasError};
 pub use reader::Reader;
 pub use request::{CachePolicy, TurnRequest};

@@ -67,8 +67,8 @@ impl LiveTurn {
             end,
             transcript: self.generation.journal.transcript(events),
             source: self.info.source,
-            provider: answerer.provider.clone(),
-            model: answerer.model.clone(),
+            provider: answerer.provider,
+            model: answerer.model,
             ended_at: at,
         }
     }
@@ -83,8 +83,9 @@ impl LiveTurn {
             end: shown.end.map(|(end, _)| end),
             ended_at: shown.end.map(|(_, at)| at),
             source: self.info.source,
-            provider: answerer.provider.clone(),
-            model: answerer.model.clone(),
+            provider: answerer.provider,
+            model: answerer.model,
+            retry_after: self.generation.retry_after(),
         }
     }
 }

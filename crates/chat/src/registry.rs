@@ -1,14 +1,32 @@
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use hitesh_domain::{Owner, SessionId, TurnId};
 use parking_lot::Mutex;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
 
 use crate::{error::EngineError, live::LiveTurn, turn::Snapshot};
+
+/// How long a question waits for a place: the HTTP status of a stream has to be decided by then.
+const QUEUE_PATIENCE: Duration = Duration::from_secs(2);
+/// When it may be worth to come back after that.
+const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 /// The turns of this process: who may begin one, and where a live one is found.
 #[derive(Debug)]
 pub(crate) struct Registry {
     limits: Limits,
+    places: Arc<Semaphore>,
+    queued: AtomicUsize,
     turns: Mutex<Turns>,
 }
 
@@ -17,11 +35,12 @@ pub(crate) struct Registry {
 pub(crate) struct Limits {
     pub(crate) in_flight: usize,
     pub(crate) per_session: usize,
+    /// How many may wait for a place.
+    pub(crate) queue: usize,
 }
 
 #[derive(Debug, Default)]
 struct Turns {
-    admitted: usize,
     by_session: HashMap<(Owner, SessionId), usize>,
     live: HashMap<TurnId, Arc<LiveTurn>>,
     /// Turns that are over and not stored, for the readers that come back.
@@ -33,30 +52,57 @@ struct Turns {
 pub(crate) struct Admission {
     registry: Arc<Registry>,
     session: (Owner, SessionId),
+    place: Option<OwnedSemaphorePermit>,
+}
+
+/// A question that waits for a place is counted.
+struct Queued<'r>(&'r AtomicUsize);
+
+impl Drop for Queued<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
 }
 
 impl Registry {
     pub(crate) fn new(limits: Limits) -> Self {
-        Self { limits, turns: Mutex::default() }
+        let places = Arc::new(Semaphore::new(limits.in_flight.min(Semaphore::MAX_PERMITS)));
+        Self { limits, places, queued: AtomicUsize::new(0), turns: Mutex::default() }
     }
 
-    /// Takes a place for one more turn in this session.
+    /// Takes a place for one more turn in this session; waits a little for one, if not too many do.
     ///
     /// # Errors
     /// `SessionBusy` or `Overloaded`.
-    pub(crate) fn admit(self: &Arc<Self>, owner: &Owner, session: &SessionId) -> Result<Admission, EngineError> {
+    pub(crate) async fn admit(self: &Arc<Self>, owner: &Owner, session: &SessionId) -> Result<Admission, EngineError> {
+        let mut admission = self.admit_to_session(owner, session)?;
+        admission.place = Some(self.place().await?);
+        Ok(admission)
+    }
+
+    fn admit_to_session(self: &Arc<Self>, owner: &Owner, session: &SessionId) -> Result<Admission, EngineError> {
         let mut turns = self.turns.lock();
-        if turns.admitted >= self.limits.in_flight {
-            return Err(EngineError::Overloaded { retry_after: Duration::from_secs(2) });
-        }
         let session = (owner.clone(), session.clone());
         let count = turns.by_session.get(&session).copied().unwrap_or_default();
         if count >= self.limits.per_session {
             return Err(EngineError::SessionBusy { limit: self.limits.per_session });
         }
         turns.by_session.insert(session.clone(), count + 1);
-        turns.admitted += 1;
-        Ok(Admission { registry: Arc::clone(self), session })
+        Ok(Admission { registry: Arc::clone(self), session, place: None })
+    }
+
+    async fn place(&self) -> Result<OwnedSemaphorePermit, EngineError> {
+        let overloaded = || EngineError::Overloaded { retry_after: RETRY_AFTER };
+        if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
+            return Ok(place);
+        }
+        let before = self.queued.fetch_add(1, Relaxed);
+        let _queued = Queued(&self.queued);
+        if before >= self.limits.queue {
+            return Err(overloaded());
+        }
+        let place = timeout(QUEUE_PATIENCE, Arc::clone(&self.places).acquire_owned()).await;
+        place.map_err(|_| overloaded())?.map_err(|_| EngineError::Internal)
     }
 
     pub(crate) fn insert(&self, live: Arc<LiveTurn>) {
@@ -102,7 +148,6 @@ impl Registry {
 impl Drop for Admission {
     fn drop(&mut self) {
         let mut turns = self.registry.turns.lock();
-        turns.admitted -= 1;
         if let Some(count) = turns.by_session.get_mut(&self.session) {
             *count -= 1;
             if *count == 0 {

@@ -43,6 +43,8 @@ pub struct Snapshot {
     pub provider: ProviderId,
     /// That provider's exact model.
     pub model: String,
+    /// When it may be worth to ask again, if it failed in this process and an upstream said so.
+    pub retry_after: Option<std::time::Duration>,
 }
 
 impl Turn {
@@ -107,6 +109,7 @@ impl Snapshot {
                 source: turn.info.source,
                 provider: turn.info.provider.clone(),
                 model: turn.info.model.clone(),
+                retry_after: None,
                 info: Arc::new(turn.info),
             },
         }
@@ -134,6 +137,7 @@ impl Snapshot {
             source: outcome.source,
             provider: outcome.provider,
             model: outcome.model,
+            retry_after: None,
         }
     }
 }

@@ -18,8 +18,12 @@ pub enum Status {
     Loading,
     /// The wait is over: the model works on this answer.
     Working,
-    /// The provider failed before its first token and is asked again, or another is.
-    Retrying,
+    /// A provider failed before its first visible token, and it or another one is asked now.
+    Retrying {
+        /// Which one; older records do not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        provider: Option<ProviderId>,
+    },
 }
 
 /// One entry of a generation's journal. It carries no ids: it is the same for every turn that follows.

@@ -149,7 +149,8 @@ mod tests {
                 (1u32..9).prop_map(|position| Status::Queued { position }),
                 Just(Status::Loading),
                 Just(Status::Working),
-                Just(Status::Retrying)
+                Just(Status::Retrying { provider: None }),
+                Just(Status::Retrying { provider: "other".parse().ok() })
             ],
             0..3,
         );

@@ -79,6 +79,10 @@ impl Provider for Deadlines {
         self.inner.prompt_window()
     }
 
+    fn total_deadline(&self) -> Option<Duration> {
+        Some(self.settings.total)
+    }
+
     fn sampling(&self) -> &Sampling {
         self.inner.sampling()
     }
@@ -203,7 +207,7 @@ impl Clock {
     fn hear(&mut self, event: &ProviderEvent) {
         let next = match event {
             _ if self.waits_for == Wait::Nothing => Wait::Nothing,
-            ProviderEvent::Status(Status::Working | Status::Retrying) => Wait::FirstToken,
+            ProviderEvent::Status(Status::Working | Status::Retrying { .. }) => Wait::FirstToken,
             ProviderEvent::Status(Status::Queued { .. } | Status::Loading) => Wait::Queue,
             ProviderEvent::Delta(_) | ProviderEvent::Reasoning(_) => Wait::NextToken,
             ProviderEvent::Usage(_) => self.waits_for,

@@ -18,4 +18,4 @@ pub use provider::{
     CompletionRequest, DeltaStream, FinishReason, Phase, PromptSize, Provider, ProviderError, ProviderEvent,
     ProviderState, Sampling,
 };
-pub use router::{Answering, Router};
+pub use router::{BreakerState, Call, CallEvent, Failure, History, Listed, ProviderStatus, Router};

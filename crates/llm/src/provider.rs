@@ -26,6 +26,11 @@ pub trait Provider: Debug + Send + Sync + 'static {
         None
     }
 
+    /// How long a call may take in all, whoever is asked before; `None`: there is no such limit.
+    fn total_deadline(&self) -> Option<Duration> {
+        None
+    }
+
     /// The sampling parameters that it was configured with; part of the cache key.
     fn sampling(&self) -> &Sampling;
 

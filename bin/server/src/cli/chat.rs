@@ -1,4 +1,4 @@
-use hitesh_chat::{CachePolicy, Engine, EngineError, TurnRequest};
+use hitesh_chat::{CachePolicy, Engine, TurnRequest};
 use hitesh_domain::{Content, IdError, JournalEvent, Owner, PersonaId, SessionId, Status, TurnEvent};
 
 use super::{
@@ -34,8 +34,9 @@ pub(super) async fn run(settings: &Settings, args: &ChatArgs) -> Result<(), Star
         None => {
             let engine = start::engine(settings, Backends::in_memory(settings).await?)?;
             let session = session.unwrap_or_else(SessionId::random);
-            let Some(answering) = engine.personas().get(persona.as_ref()) else {
-                let known: Vec<_> = engine.personas().iter().map(|persona| persona.id().as_str()).collect();
+            let personas = engine.personas();
+            let Some(answering) = personas.get(persona.as_ref()) else {
+                let known: Vec<_> = personas.iter().map(|persona| persona.id().as_str()).collect();
                 return Err(StartError::Command(format!(
                     "--persona: there is no such one; there are: {}",
                     known.join(", ")
@@ -81,7 +82,6 @@ async fn ask(
     };
     let turn = match engine.start(request).await {
         Ok(turn) => turn,
-        Err(EngineError::ProviderUnavailable { reason }) => return Ok(Some(reason)),
         Err(error) => return Ok(Some(error.to_string())),
     };
     let mut reader = turn.follow(0);
@@ -101,6 +101,7 @@ pub(super) fn waits_for(status: &Status) -> String {
         Status::Queued { position } => format!("waiting, place {position} in the queue"),
         Status::Loading => "the model is being loaded".to_owned(),
         Status::Working => "the model is at work".to_owned(),
-        Status::Retrying => "asking again".to_owned(),
+        Status::Retrying { provider: None } => "asking again".to_owned(),
+        Status::Retrying { provider: Some(provider) } => format!("asking {provider} now"),
     }
 }

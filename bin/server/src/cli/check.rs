@@ -30,7 +30,8 @@ pub(super) async fn run(settings: &Settings) -> Result<(), StartError> {
         Err(error) => Err(error.to_string()),
     };
     report.line(store, "session store", &place)?;
-    for provider in providers(settings)? {
+    for listed in providers(settings)? {
+        let provider = listed.provider;
         let answer = provider.probe().await.map_err(|error| error.to_string());
         report.line(answer, "provider", &format!("{} ({})", provider.id(), provider.model()))?;
     }

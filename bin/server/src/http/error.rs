@@ -8,6 +8,7 @@ use actix_web::{
 };
 use hitesh_chat::{EngineError, Snapshot};
 use hitesh_domain::{ContentError, End, ErrorCode};
+use hitesh_llm::Failure;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -192,8 +193,11 @@ impl ApiError {
 
     /// A turn that has no whole answer, with what came of it.
     pub(super) fn unfinished(snapshot: Snapshot) -> Self {
-        let code = snapshot.end.and_then(End::error).unwrap_or(ErrorCode::Internal);
-        Self { unfinished: Some(Box::new(snapshot)), ..Self::new(Code::Turn(code)) }
+        let code = Code::Turn(snapshot.end.and_then(End::error).unwrap_or(ErrorCode::Internal));
+        // A cap, should an upstream's word have none.
+        let retry_after = snapshot.retry_after.filter(|_| code.status() == StatusCode::SERVICE_UNAVAILABLE);
+        let error = Self { unfinished: Some(Box::new(snapshot)), ..Self::new(code) };
+        Self { retry_after: retry_after.or(error.retry_after), ..error }
     }
 
     /// With a sentence that fits better than the code's own.
@@ -273,7 +277,11 @@ impl From<EngineError> for ApiError {
             }
             EngineError::Draining => Code::Turn(ErrorCode::Draining),
             EngineError::StoreUnavailable(_) => Code::Turn(ErrorCode::StoreUnavailable),
-            EngineError::ProviderUnavailable { reason } => {
+            EngineError::NobodyToAsk(Failure { retry_after: Some(wait), .. }) => {
+                let code = error.provider_code().unwrap_or(ErrorCode::ProviderUnavailable);
+                return Self::new(Code::Turn(code)).because(&error).after(*wait);
+            }
+            EngineError::NobodyToAsk(Failure { error: reason, .. }) => {
                 let what_to_do = format!(
                     "No language model can answer ({reason}). The operator has to mend that, or give another provider: a \
                      pulled model, OPENAI_API_KEY, or a list of providers in the settings."
@@ -329,6 +337,7 @@ pub(super) struct ErrorBody {
 
 #[cfg(test)]
 mod tests {
+    use hitesh_llm::ProviderError;
     use hitesh_sessions::StoreError;
 
     use super::*;
@@ -349,8 +358,8 @@ mod tests {
 
     #[test]
     fn who_can_not_be_answered_is_told_what_to_do() {
-        let reason = "local: the model is not here: pull it".to_owned();
-        let error = ApiError::from(EngineError::ProviderUnavailable { reason });
+        let error = ProviderError::Unavailable { reason: "local: the model is not here: pull it".to_owned() };
+        let error = ApiError::from(EngineError::NobodyToAsk(Failure { error, retry_after: None }));
         assert!(error.body("id", false).message.contains("pull it"));
     }
 

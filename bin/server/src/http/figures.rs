@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use actix_web::web::{Data, Json};
 use hitesh_chat::{CacheFigures, FidelityFigures, Performance, ProviderFigures};
+use hitesh_domain::Usage;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -109,6 +110,12 @@ pub(super) struct ProviderStatsBody {
     /// `ready`, `loading` or `unavailable`.
     #[schema(example = "ready")]
     state: &'static str,
+    /// `closed`, `open` or `half_open`.
+    #[schema(example = "closed")]
+    breaker: &'static str,
+    /// Questions that it is answering.
+    in_flight: u64,
+    tokens: TokensBody,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -164,10 +171,16 @@ impl From<Performance> for PerformanceStatsBody {
             active_sessions: figures.active_sessions,
             active_streams: figures.active_streams,
             uptime_seconds: figures.uptime_seconds,
-            tokens: TokensBody { prompt: figures.tokens.prompt_tokens, completion: figures.tokens.completion_tokens },
+            tokens: TokensBody::from(figures.tokens),
             providers: figures.providers.into_iter().map(|p| (p.id.to_string(), p.into())).collect(),
             fidelity,
         }
+    }
+}
+
+impl From<Usage> for TokensBody {
+    fn from(usage: Usage) -> Self {
+        Self { prompt: usage.prompt_tokens, completion: usage.completion_tokens }
     }
 }
 
@@ -177,7 +190,10 @@ impl From<ProviderFigures> for ProviderStatsBody {
             requests: figures.requests,
             errors: figures.errors,
             avg_time: figures.avg_time,
-            state: state_name(&figures.state),
+            state: state_name(&figures.status.state),
+            breaker: figures.status.breaker.as_str(),
+            in_flight: figures.status.in_flight as u64,
+            tokens: TokensBody::from(figures.tokens),
         }
     }
 }

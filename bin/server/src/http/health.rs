@@ -4,8 +4,8 @@ use actix_web::{
     HttpResponse,
     web::{Data, Json},
 };
-use hitesh_chat::{Health, ProviderHealth};
-use hitesh_llm::ProviderState;
+use hitesh_chat::Health;
+use hitesh_llm::{ProviderState, ProviderStatus};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -73,6 +73,10 @@ pub(super) struct ProviderCheckBody {
     status: &'static str,
     /// Why it is not ready, and what to do.
     reason: Option<String>,
+    /// `closed`: it is asked; `open`: it failed too often and is left alone for a while; `half_open`: one question is
+    /// let through, to see.
+    #[schema(example = "closed")]
+    breaker: &'static str,
 }
 
 /// A backend.
@@ -113,14 +117,14 @@ impl From<Health> for HealthBody {
     }
 }
 
-impl From<ProviderHealth> for ProviderCheckBody {
-    fn from(provider: ProviderHealth) -> Self {
-        let status = state_name(&provider.state);
+impl From<ProviderStatus> for ProviderCheckBody {
+    fn from(provider: ProviderStatus) -> Self {
+        let (status, breaker) = (state_name(&provider.state), provider.breaker.as_str());
         let reason = match provider.state {
             ProviderState::Unavailable(reason) => Some(reason),
             ProviderState::Ready | ProviderState::Loading => None,
         };
-        Self { name: provider.id.to_string(), model: provider.model, status, reason }
+        Self { name: provider.id.to_string(), model: provider.model, status, reason, breaker }
     }
 }
 

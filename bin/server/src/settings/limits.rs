@@ -13,9 +13,12 @@ pub struct LimitsSettings {
     requests_per_minute: u32,
     #[serde(deserialize_with = "values::within::<_, _, 1, 1_000_000>")]
     burst: u32,
-    /// Turns that run at once; more are answered with 503.
+    /// Turns that run at once.
     #[serde(deserialize_with = "values::within::<_, _, 1, 1_000_000>")]
     pub max_in_flight: usize,
+    /// Questions that wait for a place among them, for two seconds at most; more are answered with 503.
+    #[serde(deserialize_with = "values::within::<_, _, 0, 1_000_000>")]
+    pub queue: usize,
     /// Turns that run at once in one session.
     #[serde(deserialize_with = "values::within::<_, _, 1, 1_000>")]
     pub session_turns: usize,

@@ -12,7 +12,13 @@ async fn end_of(play: impl FnOnce(Call)) -> (End, Bench) {
     let bench = Bench::new();
     let turn = bench.engine.start(ask("s", "q")).await.unwrap();
     play(bench.call().await);
-    let ends = ends(&all(turn.follow(0)).await);
+    let ended = all(turn.follow(0));
+    let events = tokio::select! {
+        events = ended => events,
+        // Whatever is tried again fails for good.
+        () = async { loop { drop(bench.call().await) } } => unreachable!(),
+    };
+    let ends = ends(&events);
     assert_eq!(ends.len(), 1);
     (ends[0], bench)
 }

@@ -11,7 +11,7 @@ use hitesh_cache::{Cache, MokaCache};
 use hitesh_chat::{CachePolicy, Engine, EngineParts, EngineSettings, Personas, Reader, TurnRequest};
 use hitesh_domain::{Content, End, JournalEvent, Owner, ProviderId, SessionId, Step, StepFormat, TurnEvent, Usage};
 use hitesh_llm::{
-    CompletionRequest, DeltaStream, FinishReason, Provider, ProviderError, ProviderEvent, Router, Sampling,
+    CompletionRequest, DeltaStream, FinishReason, Listed, Provider, ProviderError, ProviderEvent, Router, Sampling,
 };
 use hitesh_persona::Persona;
 use hitesh_sessions::{
@@ -124,25 +124,26 @@ pub(crate) struct Bench {
     calls: Mutex<mpsc::UnboundedReceiver<Call>>,
 }
 
+/// A provider of this name, whose calls arrive at the receiver.
+pub(crate) fn by_hand(id: &str) -> (Arc<ByHand>, mpsc::UnboundedReceiver<Call>) {
+    let (sender, calls) = mpsc::unbounded_channel();
+    let (id, sampling) = (id.parse().unwrap(), Sampling::default());
+    (Arc::new(ByHand { id, sampling, calls: sender, count: AtomicUsize::new(0) }), calls)
+}
+
 impl Bench {
     pub(crate) fn new() -> Self {
         Self::with(EngineSettings::default(), memory_store())
     }
 
     pub(crate) fn with(settings: EngineSettings, store: Arc<dyn SessionStore>) -> Self {
-        let (sender, calls) = mpsc::unbounded_channel();
-        let provider = Arc::new(ByHand {
-            id: "hand".parse().unwrap(),
-            sampling: Sampling::default(),
-            calls: sender,
-            count: AtomicUsize::new(0),
-        });
+        let (provider, calls) = by_hand("hand");
         let cache: Arc<dyn Cache> = Arc::new(MokaCache::new(1 << 20));
         let persona = Persona::builtin("hitesh").unwrap();
         let id = persona.id().clone();
         let engine = Engine::new(EngineParts {
             personas: Personas::new(vec![persona], &id).unwrap(),
-            router: Router::new(vec![Arc::clone(&provider) as Arc<dyn Provider>]),
+            router: Router::new(vec![Listed::unlimited(Arc::clone(&provider) as Arc<dyn Provider>)]),
             cache: Arc::clone(&cache),
             store: Arc::clone(&store),
             settings,

@@ -196,7 +196,9 @@ async fn a_request_that_came_to_nothing_is_asked_anew_under_its_key() {
     let bench = Bench::new();
     let request = || hitesh_chat::TurnRequest { idempotency: Some("key-1".parse().unwrap()), ..ask("s", "q") };
     let failed = bench.engine.start(request()).await.unwrap();
-    drop(bench.call().await);
+    for _ in 0..2 {
+        drop(bench.call().await);
+    }
     assert!(matches!(soon(failed.ended()).await.end, Some(End::Failed(_))));
     let again = bench.engine.start(request()).await.unwrap();
     assert_ne!(again.info().turn, failed.info().turn);

@@ -4,5 +4,6 @@
 mod ends;
 mod harness;
 mod life;
+mod retries;
 mod sharing;
 mod store;

@@ -19,7 +19,7 @@ use actix_web::{
 };
 use hitesh_cache::MokaCache;
 use hitesh_chat::{Engine, EngineParts, EngineSettings, Personas};
-use hitesh_llm::Router;
+use hitesh_llm::{Listed, Router};
 use hitesh_persona::Persona;
 use hitesh_sessions::sqlite::{SqliteSessions, SqliteSettings};
 use serde_json::Value;
@@ -75,7 +75,7 @@ async fn service(
             .unwrap();
     let engine = Engine::new(EngineParts {
         personas: Personas::new(vec![Persona::builtin("hitesh").unwrap()], &"hitesh".parse().unwrap()).unwrap(),
-        router: Router::new(vec![Arc::new(ScriptedModel::new(script))]),
+        router: Router::new(vec![Listed::unlimited(Arc::new(ScriptedModel::new(script)))]),
         cache: Arc::new(MokaCache::new(1 << 20)),
         store: Arc::new(SqliteSessions::open(SqliteSettings::default()).unwrap()),
         settings: EngineSettings::default(),

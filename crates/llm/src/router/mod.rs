@@ -1,0 +1,163 @@
+//! Whom to ask: the providers in the operator's order, what is known of each, and the one retry loop of the system.
+
+mod breaker;
+mod budget;
+mod call;
+mod places;
+#[cfg(test)]
+mod tests;
+mod window;
+
+use std::{sync::Arc, time::Duration};
+
+use hitesh_domain::ProviderId;
+
+pub use self::{
+    breaker::BreakerState,
+    call::{Call, CallEvent, Failure, History},
+};
+use self::{
+    breaker::{Breaker, Pass, Refusal},
+    budget::Budget,
+    places::Places,
+};
+use crate::{CompletionRequest, Provider, ProviderError, ProviderState};
+
+/// The providers in the operator's order of preference. A cheap handle; clones are one router.
+#[derive(Debug, Clone)]
+pub struct Router {
+    routes: Arc<[Arc<Route>]>,
+}
+
+/// A provider with what the operator says of how it is used.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// Whom to ask.
+    pub provider: Arc<dyn Provider>,
+    /// How many calls it answers at once; as many again wait for a place. `None`: as many as come.
+    pub max_in_flight: Option<usize>,
+    /// How long a call waits for a place.
+    pub queue: Duration,
+}
+
+impl Listed {
+    /// Without a limit of calls.
+    pub fn unlimited(provider: Arc<dyn Provider>) -> Self {
+        Self { provider, max_in_flight: None, queue: Duration::ZERO }
+    }
+}
+
+/// How a provider does.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProviderStatus {
+    /// Its configured name.
+    pub id: ProviderId,
+    /// Its exact model.
+    pub model: String,
+    /// What it says of itself.
+    pub state: ProviderState,
+    /// Whether calls are let through to it.
+    pub breaker: BreakerState,
+    /// Calls that it is answering.
+    pub in_flight: usize,
+}
+
+/// One provider and what is known of it.
+#[derive(Debug)]
+struct Route {
+    listed: Listed,
+    breaker: Arc<Breaker>,
+    budget: Budget,
+    places: Places,
+}
+
+impl Route {
+    fn new(listed: Listed) -> Self {
+        let places = Places::new(listed.max_in_flight);
+        Self { listed, breaker: Arc::default(), budget: Budget::new(), places }
+    }
+
+    fn provider(&self) -> &Arc<dyn Provider> {
+        &self.listed.provider
+    }
+
+    /// Why it is not asked now, if it is not.
+    fn check(&self) -> Result<(), Refusal> {
+        if let ProviderState::Unavailable(reason) = self.provider().state() {
+            return Err(Refusal { error: ProviderError::Unavailable { reason }, wait: Duration::ZERO });
+        }
+        self.breaker.check()
+    }
+
+    fn enter(&self) -> Result<Pass, Refusal> {
+        self.check()?;
+        self.breaker.enter()
+    }
+}
+
+impl Router {
+    /// Asks `listed` in their order.
+    pub fn new(listed: Vec<Listed>) -> Self {
+        Self { routes: listed.into_iter().map(|listed| Arc::new(Route::new(listed))).collect() }
+    }
+
+    /// Asks `listed` from now on. What is known of a provider that was listed before, the very same one, is kept.
+    #[must_use]
+    pub fn relisted(&self, listed: Vec<Listed>) -> Self {
+        let known = |listed: &Listed| {
+            self.routes.iter().find(|route| {
+                let Listed { provider, max_in_flight, queue } = &route.listed;
+                Arc::ptr_eq(provider, &listed.provider)
+                    && *max_in_flight == listed.max_in_flight
+                    && *queue == listed.queue
+            })
+        };
+        let routes = listed.into_iter().map(|listed| match known(&listed) {
+            Some(route) => Arc::clone(route),
+            None => Arc::new(Route::new(listed)),
+        });
+        Self { routes: routes.collect() }
+    }
+
+    /// All providers.
+    pub fn providers(&self) -> impl Iterator<Item = &Arc<dyn Provider>> {
+        self.routes.iter().map(|route| route.provider())
+    }
+
+    /// The provider of this name.
+    pub fn provider(&self, id: &ProviderId) -> Option<&Arc<dyn Provider>> {
+        self.providers().find(|provider| provider.id() == id)
+    }
+
+    /// How each of them does, in their order.
+    pub fn statuses(&self) -> impl Iterator<Item = ProviderStatus> + '_ {
+        self.routes.iter().map(|route| ProviderStatus {
+            id: route.provider().id().clone(),
+            model: route.provider().model().to_owned(),
+            state: route.provider().state(),
+            breaker: route.breaker.state(),
+            in_flight: route.places.taken(),
+        })
+    }
+
+    /// The one that is asked first; if there is nobody to ask, why.
+    ///
+    /// # Errors
+    /// With what the provider that may be asked again first failed with.
+    pub fn first_available(&self) -> Result<&Arc<dyn Provider>, Failure> {
+        match self.routes.iter().find(|route| route.check().is_ok()) {
+            Some(route) => Ok(route.provider()),
+            None => Err(call::refusal(&self.routes)),
+        }
+    }
+
+    /// Puts a question to the providers. `build` makes the request in a provider's own step format and size;
+    /// `has_history` says whether [`History::Less`] makes a difference.
+    pub fn call(
+        &self,
+        has_history: bool,
+        build: impl Fn(&dyn Provider, History) -> CompletionRequest + Send + Sync + 'static,
+    ) -> Call {
+        Call::new(Arc::clone(&self.routes), has_history, Box::new(build))
+    }
+}
