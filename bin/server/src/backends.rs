@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use hitesh_cache::{Cache, MokaCache, NoCache};
 use hitesh_llm::{
-    AbsentProvider, DeadlineSettings, Deadlines, Listed, Provider, Sampling,
-    openai::{OpenAiProvider, OpenAiSettings, OpenAiSettingsError, SecretString},
+    AbsentProvider, DeadlineSettings, Deadlines, Listed, Provider, RemoteSettingsError, Sampling,
+    openai::{OpenAiProvider, OpenAiSettings, SecretString},
 };
 use hitesh_sessions::{
     SessionStore, StoreError,
@@ -40,7 +40,7 @@ pub enum BackendError {
         /// Its configured name.
         name: String,
         /// What is wrong.
-        source: OpenAiSettingsError,
+        source: RemoteSettingsError,
     },
     /// The runtime is shutting down.
     #[error("the start was interrupted")]

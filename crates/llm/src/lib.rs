@@ -3,6 +3,8 @@
 
 mod absent;
 mod deadlines;
+#[cfg(feature = "http")]
+mod http;
 #[cfg(feature = "local")]
 pub mod local;
 #[cfg(feature = "models")]
@@ -14,6 +16,8 @@ mod router;
 
 pub use absent::AbsentProvider;
 pub use deadlines::{DeadlineSettings, Deadlines};
+#[cfg(feature = "http")]
+pub use http::{RemoteSettingsError, SecretString, http_client};
 pub use provider::{
     CompletionRequest, DeltaStream, FinishReason, Phase, PromptSize, Provider, ProviderError, ProviderEvent,
     ProviderState, Sampling,

@@ -78,7 +78,7 @@ impl Remote {
         if !url.starts_with("http://") && !url.starts_with("https://") {
             return Err(StartError::Command("--server: expected an address like http://127.0.0.1:8000".to_owned()));
         }
-        let client = http_client(url.starts_with("https://"), CONNECT)
+        let client = http_client(url.starts_with("https://"), CONNECT, None)
             .map_err(|error| StartError::Command(error.to_string()))?;
         // These settings are of this machine's server: its key goes to no other.
         let local = ["127.0.0.1", "localhost", "[::1]"];

@@ -2,49 +2,32 @@ use std::collections::VecDeque;
 
 use hitesh_domain::Usage;
 
-use super::{
-    chunk::{Choice, Chunk, Delta},
-    failure::Complaint,
+use super::chunk::{Choice, Chunk, Delta};
+use crate::{
+    FinishReason, ProviderError, ProviderEvent,
+    http::{Complaint, More, Reader, Size},
 };
-use crate::{FinishReason, ProviderError, ProviderEvent};
 
-/// The longest answer, and the longest reasoning, in bytes. An answer of 1,200 tokens has about 5 KiB; what is
-/// longer than this is a server gone wrong.
-const MAX_ANSWER: usize = 256 * 1024;
-const MAX_REASONING: usize = 1024 * 1024;
-
-/// What the data of a stream's events mean: an answer, from its first piece to its end.
+/// What chunks say: an answer, from its first piece to its end.
 #[derive(Debug, Default)]
 pub(super) struct Answer {
     ready: VecDeque<ProviderEvent>,
-    answer_bytes: usize,
-    reasoning_bytes: usize,
+    size: Size,
     usage: Option<Usage>,
     is_refused: bool,
     is_finished: bool,
 }
 
-/// Whether more events are to be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum More {
-    Expected,
-    /// The server has said that it is done.
-    Done,
-}
-
-impl Answer {
-    /// The next event that was read and not taken.
-    pub(super) fn take(&mut self) -> Option<ProviderEvent> {
+impl Reader for Answer {
+    fn take(&mut self) -> Option<ProviderEvent> {
         self.ready.pop_front()
     }
 
-    /// Whether the server has said why the answer ended. Without that it is cut, whatever else was said.
-    pub(super) fn is_finished(&self) -> bool {
+    fn is_finished(&self) -> bool {
         self.is_finished
     }
 
-    /// Reads the data of one event.
-    pub(super) fn read(&mut self, data: &str) -> Result<More, ProviderError> {
+    fn read(&mut self, data: &str) -> Result<More, ProviderError> {
         let data = data.trim();
         if data.is_empty() {
             return Ok(More::Expected);
@@ -74,16 +57,18 @@ impl Answer {
         }
         Ok(More::Expected)
     }
+}
 
+impl Answer {
     fn read_choice(&mut self, choice: Choice) -> Result<(), ProviderError> {
         let Delta { content, refusal, reasoning_content, reasoning } = choice.delta;
         if let Some(text) = reasoning_content.or(reasoning).filter(|text| !text.is_empty()) {
-            count(&mut self.reasoning_bytes, text.len(), MAX_REASONING)?;
+            self.size.add_reasoning(&text)?;
             self.ready.push_back(ProviderEvent::Reasoning(text));
         }
         self.is_refused |= refusal.as_ref().is_some_and(|text| !text.is_empty());
         for text in [content, refusal].into_iter().flatten().filter(|text| !text.is_empty()) {
-            count(&mut self.answer_bytes, text.len(), MAX_ANSWER)?;
+            self.size.add_answer(&text)?;
             self.ready.push_back(ProviderEvent::Delta(text));
         }
         // Some servers send an empty reason with every chunk.
@@ -112,14 +97,10 @@ fn finish_reason(reason: &str) -> Result<FinishReason, ProviderError> {
     }
 }
 
-fn count(bytes: &mut usize, more: usize, limit: usize) -> Result<(), ProviderError> {
-    *bytes = bytes.saturating_add(more);
-    if *bytes > limit { Err(ProviderError::Broken { reason: "it sent more than any answer has" }) } else { Ok(()) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::{MAX_ANSWER, MAX_REASONING};
 
     /// What comes of the data of these events, and the error that ended it.
     fn events(data: &[&str]) -> Vec<String> {

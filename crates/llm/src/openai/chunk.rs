@@ -1,6 +1,8 @@
 use hitesh_domain::Usage;
-use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use serde::Deserialize;
 use serde_json::Value;
+
+use crate::http::lenient::{if_it_fits, null_as_default};
 
 /// One event of a stream, or a whole completion, as servers really send it: any field may be missing or `null`,
 /// unknown ones are passed over. Only text that is not text is refused.
@@ -60,13 +62,4 @@ impl From<WireUsage> for Usage {
             cached_tokens: usage.prompt_tokens_details.cached_tokens,
         }
     }
-}
-
-fn null_as_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(value: D) -> Result<T, D::Error> {
-    Ok(Option::deserialize(value)?.unwrap_or_default())
-}
-
-/// Of a field that is not the answer: what has another shape is not worth breaking the answer off.
-fn if_it_fits<'de, D: Deserializer<'de>, T: DeserializeOwned>(value: D) -> Result<Option<T>, D::Error> {
-    Ok(serde_json::from_value(Value::deserialize(value)?).ok())
 }

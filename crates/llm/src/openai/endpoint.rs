@@ -1,60 +1,95 @@
 use async_openai::config::Config;
-use reqwest::{
-    Url,
-    header::{AUTHORIZATION, HeaderMap, HeaderValue},
-};
-use secrecy::{ExposeSecret, SecretString};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName};
+use secrecy::SecretString;
 
-use super::settings::OpenAiSettingsError;
+use crate::http::{BaseUrl, RemoteSettingsError, key_header};
 
-/// Where requests go, and with which key. Made here and not by `OpenAIConfig`, which takes what is missing from
-/// `OPENAI_API_KEY`, `OPENAI_ORG_ID` and others of the environment and would send it to any base URL.
+/// Azure's header for a key.
+const API_KEY: HeaderName = HeaderName::from_static("api-key");
+
+/// Where requests go, and with which key. Made here and not by `OpenAIConfig` or `AzureConfig`, which take what is
+/// missing from `OPENAI_API_KEY`, `OPENAI_ORG_ID` and others of the environment and would send it to any base URL.
 #[derive(Clone)]
 pub(super) struct Endpoint {
-    base: String,
-    host: String,
-    is_https: bool,
+    base: BaseUrl,
+    azure: Option<Azure>,
     api_key: SecretString,
     headers: HeaderMap,
 }
 
-impl Endpoint {
-    pub(super) fn new(base_url: &str, api_key: Option<&SecretString>) -> Result<Self, OpenAiSettingsError> {
-        let wrong = OpenAiSettingsError::BaseUrl;
-        let url = Url::parse(base_url.trim()).map_err(|_| wrong("is not a URL"))?;
-        let is_https = match url.scheme() {
-            "https" => true,
-            "http" => false,
-            _ => return Err(wrong("is neither http nor https")),
-        };
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(wrong("holds a user or a password: use api_key"));
-        }
-        if url.query().is_some() || url.fragment().is_some() {
-            return Err(wrong("has a query or a fragment"));
-        }
-        let host = url.host_str().ok_or(wrong("has no host"))?.to_owned();
+/// What Azure needs to be told in the address.
+#[derive(Clone)]
+struct Azure {
+    deployment: String,
+    api_version: String,
+}
 
+impl Endpoint {
+    /// A server that speaks the API as OpenAI does.
+    pub(super) fn new(base_url: &str, api_key: Option<&SecretString>) -> Result<Self, RemoteSettingsError> {
         let mut headers = HeaderMap::new();
-        // A key that was read from a file ends with a line break.
-        let api_key = api_key.map(|key| key.expose_secret().trim()).unwrap_or_default();
-        if !api_key.is_empty() {
-            let mut value = HeaderValue::try_from(format!("Bearer {api_key}"))
-                .map_err(|_| OpenAiSettingsError::ApiKey("has characters that no header can carry"))?;
-            value.set_sensitive(true);
+        if let Some(value) = api_key.map(|key| key_header("Bearer ", key)).transpose()?.flatten() {
             headers.insert(AUTHORIZATION, value);
         }
-        let base = url.as_str().trim_end_matches('/').to_owned();
-        Ok(Self { base, host, is_https, api_key: SecretString::from(api_key), headers })
+        let api_key = api_key.cloned().unwrap_or_default();
+        Ok(Self { base: BaseUrl::parse(base_url)?, azure: None, api_key, headers })
+    }
+
+    /// A resource of Azure: the deployment is in the path, the version in the query, the key in a header of its own.
+    pub(super) fn azure(
+        base_url: &str,
+        api_key: Option<&SecretString>,
+        deployment: &str,
+        api_version: &str,
+    ) -> Result<Self, RemoteSettingsError> {
+        if !is_name(deployment) {
+            return Err(RemoteSettingsError::Model(
+                "is not the name of a deployment: those have letters, digits, `-`, `_` and `.`",
+            ));
+        }
+        if !is_name(api_version) {
+            return Err(RemoteSettingsError::ApiVersion("is not a version like 2024-10-21"));
+        }
+        let mut headers = HeaderMap::new();
+        if let Some(value) = api_key.map(|key| key_header("", key)).transpose()?.flatten() {
+            headers.insert(API_KEY, value);
+        }
+        let azure = Azure { deployment: deployment.to_owned(), api_version: api_version.to_owned() };
+        let api_key = api_key.cloned().unwrap_or_default();
+        Ok(Self { base: BaseUrl::parse(base_url)?, azure: Some(azure), api_key, headers })
     }
 
     pub(super) fn host(&self) -> &str {
-        &self.host
+        self.base.host()
     }
 
     pub(super) fn is_https(&self) -> bool {
-        self.is_https
+        self.base.is_https()
     }
+
+    /// Where questions go.
+    pub(super) fn completions(&self) -> String {
+        self.with_query(self.url("/chat/completions"))
+    }
+
+    /// Where the server lists its models. Azure lists what its resource could deploy.
+    pub(super) fn models(&self) -> String {
+        match &self.azure {
+            Some(_) => self.with_query(format!("{}/openai/models", self.base.as_str())),
+            None => self.url("/models"),
+        }
+    }
+
+    /// The values are names, which need no escaping.
+    fn with_query(&self, url: String) -> String {
+        let query: Vec<_> = self.query().into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+        if query.is_empty() { url } else { format!("{url}?{}", query.join("&")) }
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_alphanumeric())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
 }
 
 impl Config for Endpoint {
@@ -63,15 +98,18 @@ impl Config for Endpoint {
     }
 
     fn url(&self, path: &str) -> String {
-        format!("{}{path}", self.base)
+        match &self.azure {
+            Some(azure) => format!("{}/openai/deployments/{}{path}", self.base.as_str(), azure.deployment),
+            None => format!("{}{path}", self.base.as_str()),
+        }
     }
 
     fn query(&self) -> Vec<(&str, &str)> {
-        Vec::new()
+        self.azure.iter().map(|azure| ("api-version", azure.api_version.as_str())).collect()
     }
 
     fn api_base(&self) -> &str {
-        &self.base
+        self.base.as_str()
     }
 
     fn api_key(&self) -> &SecretString {
@@ -83,39 +121,6 @@ impl Config for Endpoint {
 mod tests {
     use super::*;
 
-    fn error(url: &str) -> Option<OpenAiSettingsError> {
-        Endpoint::new(url, None).err()
-    }
-
-    #[test]
-    fn a_base_url_that_can_not_be_asked_is_refused() {
-        for url in ["", "localhost:8000", "ftp://host/v1", "file:///etc/passwd", "http://", "http://h/v1?key=x", "x"] {
-            assert!(matches!(error(url), Some(OpenAiSettingsError::BaseUrl(_))), "{url}");
-        }
-    }
-
-    #[test]
-    fn a_password_in_the_url_is_refused_and_not_repeated() {
-        let error = error("https://user:s3cret@host/v1").unwrap();
-        assert!(!format!("{error} {error:?}").contains("s3cret"));
-    }
-
-    #[test]
-    fn a_slash_at_the_end_makes_no_difference() {
-        for url in ["http://host/v1", "http://host/v1/", " http://host/v1\n"] {
-            assert_eq!(Endpoint::new(url, None).unwrap().url("/models"), "http://host/v1/models");
-        }
-    }
-
-    #[test]
-    fn a_key_is_trimmed_and_marked_sensitive() {
-        let endpoint = Endpoint::new("http://host", Some(&SecretString::from("sk-1\n"))).unwrap();
-        let headers = endpoint.headers();
-        let value = headers.get(AUTHORIZATION).unwrap();
-        assert_eq!(value, "Bearer sk-1");
-        assert!(value.is_sensitive());
-    }
-
     #[test]
     fn without_a_key_there_is_no_authorization() {
         for key in [None, Some(SecretString::from("")), Some(SecretString::from(" \n"))] {
@@ -124,8 +129,26 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_would_split_the_header_is_refused() {
-        let key = SecretString::from("sk-1\r\nx-evil: 1");
-        assert!(matches!(Endpoint::new("http://host", Some(&key)), Err(OpenAiSettingsError::ApiKey(_))));
+    fn azure_has_the_deployment_in_the_path_and_the_key_in_a_header_of_its_own() {
+        let key = SecretString::from("k-1\n");
+        let endpoint = Endpoint::azure("https://mine.openai.azure.com/", Some(&key), "chai-4o", "2024-10-21").unwrap();
+        assert_eq!(
+            endpoint.completions(),
+            "https://mine.openai.azure.com/openai/deployments/chai-4o/chat/completions?api-version=2024-10-21"
+        );
+        assert_eq!(endpoint.models(), "https://mine.openai.azure.com/openai/models?api-version=2024-10-21");
+        let headers = endpoint.headers();
+        assert_eq!((headers.len(), headers.get(API_KEY).unwrap().as_bytes()), (1, b"k-1".as_slice()));
+        assert!(headers.get(API_KEY).unwrap().is_sensitive());
+    }
+
+    #[test]
+    fn a_name_that_would_change_the_address_is_refused() {
+        for name in ["", "a/b", "a?b", "a b", "..", "../x", "a&b"] {
+            let model = Endpoint::azure("https://host", None, name, "2024-10-21").err();
+            assert!(matches!(model, Some(RemoteSettingsError::Model(_))), "{name}");
+            let version = Endpoint::azure("https://host", None, "chai", name).err();
+            assert!(matches!(version, Some(RemoteSettingsError::ApiVersion(_))), "{name}");
+        }
     }
 }

@@ -64,16 +64,27 @@ impl Dialect {
         }
         dialect
     }
+
+    /// That of Azure. The name of a deployment says little of the model behind it, so it is asked for tags.
+    pub(super) fn azure(deployment: &str) -> Self {
+        let max_tokens_field =
+            if reasons(deployment) { MaxTokensField::MaxCompletionTokens } else { MaxTokensField::MaxTokens };
+        Dialect { max_tokens_field, ..UNKNOWN }
+    }
 }
 
 /// The sampling that is used unless it is configured.
 pub(super) fn default_sampling(model: &str) -> Sampling {
-    // A gateway writes the maker before the name.
-    let name = model.rsplit('/').next().unwrap_or(model);
-    if starts_with_any(name, REASONING) && !name.contains("-chat") {
+    if reasons(model) {
         return Sampling { temperature: None, top_p: None, max_tokens: Some(8_000) };
     }
     Sampling { temperature: Some(0.7), top_p: None, max_tokens: Some(1_200) }
+}
+
+fn reasons(model: &str) -> bool {
+    // A gateway writes the maker before the name.
+    let name = model.rsplit('/').next().unwrap_or(model);
+    starts_with_any(name, REASONING) && !name.contains("-chat")
 }
 
 fn is_within(host: &str, name: &str) -> bool {

@@ -10,22 +10,19 @@
 //!   it), which that task turns into one more clean end, and it scans an unfinished line anew with every packet;
 //! - error bodies are read without a cap or a deadline, and logged, as is each payload that it can't parse.
 //!
-//! So the reading is ours: sse-stream parses (incremental, linear, strict UTF-8), `reading` bounds it, and
+//! So the reading is ours: sse-stream parses (incremental, linear, strict UTF-8), `http::reading` bounds it, and
 //! `answer` decides what an event means.
 
 mod answer;
 mod body;
 mod chunk;
-mod client;
 mod endpoint;
-mod failure;
 mod known;
 mod provider;
-mod reading;
 mod settings;
 
-pub use client::build as http_client;
 pub use known::MaxTokensField;
 pub use provider::OpenAiProvider;
-pub use secrecy::SecretString;
-pub use settings::{OpenAiSettings, OpenAiSettingsError};
+pub use settings::OpenAiSettings;
+
+pub use crate::http::{SecretString, http_client};

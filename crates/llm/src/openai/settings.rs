@@ -1,10 +1,9 @@
 use std::time::Duration;
 
 use hitesh_domain::{ProviderId, StepFormat};
-use secrecy::SecretString;
 
 use super::known::{self, MaxTokensField};
-use crate::Sampling;
+use crate::{Sampling, SecretString};
 
 /// How an OpenAI-compatible server is reached and asked. It has no `Debug`: before it is checked, the base URL may
 /// hold a password.
@@ -26,8 +25,14 @@ pub struct OpenAiSettings {
     /// Under which name the longest answer is sent; `None`: `max_completion_tokens` at api.openai.com,
     /// `max_tokens` anywhere else.
     pub max_tokens_field: Option<MaxTokensField>,
+    /// The version of Azure's API, for a resource of Azure: then `base_url` is the resource's endpoint, `model` the
+    /// name of a deployment, and the key is sent as Azure takes it. `None`: any other server.
+    pub azure_api_version: Option<String>,
     /// How long opening a connection may take, TLS included.
     pub connect_timeout: Duration,
+    /// The proxy that every request goes through, `http` or `https`; it may hold a user and a password. The
+    /// environment's proxies are never used.
+    pub proxy: Option<SecretString>,
 }
 
 impl OpenAiSettings {
@@ -43,46 +48,11 @@ impl OpenAiSettings {
             sampling: known::default_sampling(&model),
             model,
             max_tokens_field: None,
+            azure_api_version: None,
             connect_timeout: Duration::from_secs(3),
+            proxy: None,
         }
     }
-}
-
-/// What is wrong with an [`OpenAiSettings`]. Never holds the URL or the key: either may be a secret.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum OpenAiSettingsError {
-    /// Not a URL of a form that can be asked.
-    #[error("base_url {0}")]
-    BaseUrl(&'static str),
-    /// Not a key that a header can carry.
-    #[error("api_key {0}")]
-    ApiKey(&'static str),
-    /// There is no model's name.
-    #[error("model is empty")]
-    Model,
-    /// A number that no server takes.
-    #[error("{0}")]
-    Sampling(&'static str),
-    /// The system's certificates can't be loaded, and without them no `https` server can be trusted.
-    #[error("no certificates to trust: install the system's (package ca-certificates): {0}")]
-    Certificates(String),
-    /// The HTTP client can't be made.
-    #[error("the HTTP client can't be made: {0}")]
-    Client(String),
-}
-
-pub(super) fn check_sampling(sampling: &Sampling) -> Result<(), OpenAiSettingsError> {
-    let Sampling { temperature, top_p, max_tokens } = sampling;
-    if temperature.is_some_and(|value| !(0.0..=2.0).contains(&value)) {
-        return Err(OpenAiSettingsError::Sampling("temperature is not between 0 and 2"));
-    }
-    if top_p.is_some_and(|value| !(0.0..=1.0).contains(&value)) {
-        return Err(OpenAiSettingsError::Sampling("top_p is not between 0 and 1"));
-    }
-    if *max_tokens == Some(0) {
-        return Err(OpenAiSettingsError::Sampling("max_tokens is 0"));
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -98,13 +68,15 @@ mod tests {
 
     #[test]
     fn what_no_server_takes_is_refused_when_it_is_made() {
-        let rows: [(Spoil, &str); 6] = [
+        let rows: [(Spoil, &str); 8] = [
             (|settings| settings.base_url = "host/v1".into(), "base_url is not a URL"),
             (|settings| settings.api_key = Some("a\0b".into()), "api_key has characters that no header can carry"),
             (|settings| settings.model = " ".into(), "model is empty"),
             (|settings| settings.sampling.temperature = Some(f32::NAN), "temperature is not between 0 and 2"),
             (|settings| settings.sampling.top_p = Some(1.1), "top_p is not between 0 and 1"),
             (|settings| settings.sampling.max_tokens = Some(0), "max_tokens is 0"),
+            (|settings| settings.azure_api_version = Some("?".into()), "api_version is not a version like 2024-10-21"),
+            (|settings| settings.proxy = Some("s3cret".into()), "proxy is not a URL"),
         ];
         for (spoil, expected) in rows {
             let mut settings = settings();
@@ -114,8 +86,9 @@ mod tests {
     }
 
     #[test]
-    fn neither_key_nor_path_is_in_the_debug_form() {
+    fn neither_key_nor_path_nor_proxy_is_in_the_debug_form() {
         let mut settings = settings();
+        settings.proxy = Some("http://user:s3cret@proxy:3128".into());
         settings.api_key = Some("s3cret".into());
         let debug = format!("{:?}", OpenAiProvider::new(settings).unwrap());
         assert!(debug.contains("host") && !debug.contains("s3cret"), "{debug}");

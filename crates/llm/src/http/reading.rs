@@ -5,7 +5,6 @@ use futures::{Stream, StreamExt, stream};
 use sse_stream::{Sse, SseByteStream};
 use tokio::time::{Duration, Instant, timeout_at};
 
-use super::answer::{Answer, More};
 use crate::{DeltaStream, ProviderError, ProviderEvent};
 
 /// The longest event of a stream, and the longest completion that is not streamed, in bytes.
@@ -18,6 +17,26 @@ const CUT: ProviderError = ProviderError::Broken { reason: "it ended before the 
 const LOST: ProviderError = ProviderError::Broken { reason: "the connection was lost" };
 const TOO_LONG: ProviderError = ProviderError::Broken { reason: "it sent a line that is too long" };
 const NOT_TEXT: ProviderError = ProviderError::Broken { reason: "it sent what is not UTF-8" };
+
+/// What the data of a stream's events mean: an answer, from its first piece to its end.
+pub(crate) trait Reader: Default + Send + 'static {
+    /// Reads the data of one event, or a whole answer that was not streamed.
+    fn read(&mut self, data: &str) -> Result<More, ProviderError>;
+
+    /// The next event that was read and not taken.
+    fn take(&mut self) -> Option<ProviderEvent>;
+
+    /// Whether the server has said why the answer ended. Without that it is cut, whatever else was said.
+    fn is_finished(&self) -> bool;
+}
+
+/// Whether more events are to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum More {
+    Expected,
+    /// The server has said that it is done.
+    Done,
+}
 
 /// Why the bytes of a body end early.
 #[derive(Debug, thiserror::Error)]
@@ -32,22 +51,24 @@ type Events = Pin<Box<dyn Stream<Item = Result<Sse, sse_stream::Error>> + Send>>
 
 /// Reads an answer from a body of server-sent events. It reads no further than it is asked to, and the body is
 /// dropped as soon as the answer has ended or broken off.
-pub(super) fn events<E>(body: impl Stream<Item = Result<Bytes, E>> + Send + 'static) -> DeltaStream {
+pub(crate) fn events<R: Reader, E>(body: impl Stream<Item = Result<Bytes, E>> + Send + 'static) -> DeltaStream {
     let mut bound = EventBound::default();
     let bounded = body.map(move |bytes| bound.check(bytes.map_err(|_| BodyEnd::Lost)?));
     let reading = Reading {
         events: Some(Box::pin(SseByteStream::new(Box::pin(bounded)))),
-        answer: Answer::default(),
+        answer: R::default(),
         tail: None,
         error: None,
     };
-    stream::unfold(reading, |mut reading| async move { Some((reading.next().await?, reading)) }).fuse().boxed()
+    stream::unfold(reading, |mut reading: Reading<R>| async move { Some((reading.next().await?, reading)) })
+        .fuse()
+        .boxed()
 }
 
 /// Reads an answer from a body that is one JSON object: the reply of a server that does not stream.
-pub(super) fn completion<E>(body: impl Stream<Item = Result<Bytes, E>> + Send + 'static) -> DeltaStream {
+pub(crate) fn completion<R: Reader, E>(body: impl Stream<Item = Result<Bytes, E>> + Send + 'static) -> DeltaStream {
     stream::once(async move {
-        let mut answer = Answer::default();
+        let mut answer = R::default();
         let end = read_completion(body, &mut answer).await;
         let events: Vec<_> = std::iter::from_fn(|| answer.take()).map(Ok).chain(end.err().map(Err)).collect();
         stream::iter(events)
@@ -59,7 +80,7 @@ pub(super) fn completion<E>(body: impl Stream<Item = Result<Bytes, E>> + Send + 
 
 async fn read_completion<E>(
     body: impl Stream<Item = Result<Bytes, E>>,
-    answer: &mut Answer,
+    answer: &mut impl Reader,
 ) -> Result<(), ProviderError> {
     let bytes = whole(body, MAX_EVENT).await?;
     let text = str::from_utf8(&bytes).map_err(|_| NOT_TEXT)?;
@@ -84,16 +105,16 @@ pub(super) async fn whole<E>(
     Ok(whole)
 }
 
-struct Reading {
+struct Reading<R> {
     events: Option<Events>,
-    answer: Answer,
+    answer: R,
     /// Until when the usage may come; set when the answer has ended.
     tail: Option<Instant>,
     /// What is told after the pieces that came before it.
     error: Option<ProviderError>,
 }
 
-impl Reading {
+impl<R: Reader> Reading<R> {
     async fn next(&mut self) -> Option<Result<ProviderEvent, ProviderError>> {
         loop {
             if let Some(event) = self.answer.take() {
@@ -177,12 +198,44 @@ mod tests {
     use super::*;
     use crate::FinishReason;
 
+    /// A protocol as simple as can be: `end` ends the answer, `bad` breaks it, all else but `-` is text.
+    #[derive(Default)]
+    struct Plain {
+        ready: Vec<ProviderEvent>,
+        is_finished: bool,
+    }
+
+    impl Reader for Plain {
+        fn read(&mut self, data: &str) -> Result<More, ProviderError> {
+            for word in data.split('|').filter(|word| !word.starts_with('-')) {
+                match word {
+                    "bad" => return Err(ProviderError::Broken { reason: "bad" }),
+                    "done" => return Ok(More::Done),
+                    "end" => {
+                        self.is_finished = true;
+                        self.ready.push(ProviderEvent::Finish(FinishReason::Stop));
+                    }
+                    text => self.ready.push(ProviderEvent::Delta(text.to_owned())),
+                }
+            }
+            Ok(More::Expected)
+        }
+
+        fn take(&mut self) -> Option<ProviderEvent> {
+            (!self.ready.is_empty()).then(|| self.ready.remove(0))
+        }
+
+        fn is_finished(&self) -> bool {
+            self.is_finished
+        }
+    }
+
     const STREAM: &str = concat!(
         "\u{feff}: hello\r\n\r\n",
-        "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\r\n\r\n",
-        "data: {\"choices\":[{\"delta\":{\"content\":\"chai ☕ 🎉\"}}]}\r\n\r\n",
-        "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\r\n\r\n",
-        "data: [DONE]\r\n\r\n",
+        "event: x\r\ndata: -\r\n\r\n",
+        "data: chai ☕ 🎉\r\n\r\n",
+        "data: end\r\n\r\n",
+        "data: done\r\n\r\n",
     );
 
     fn body(pieces: Vec<&[u8]>) -> impl Stream<Item = Result<Bytes, Infallible>> + Send + 'static {
@@ -191,7 +244,7 @@ mod tests {
     }
 
     async fn read(pieces: Vec<&[u8]>) -> Vec<ProviderEvent> {
-        events(body(pieces)).map(Result::unwrap).collect().await
+        events::<Plain, _>(body(pieces)).map(Result::unwrap).collect().await
     }
 
     fn expected() -> Vec<ProviderEvent> {
@@ -210,7 +263,7 @@ mod tests {
     #[tokio::test]
     async fn a_long_answer_of_short_events_is_not_too_long() {
         for line_end in ["\n", "\r\n", "\r"] {
-            let event = format!("data: {{\"x\":\"{}\"}}{line_end}{line_end}", "x".repeat(1000));
+            let event = format!("data: -{}{line_end}{line_end}", "x".repeat(1000));
             let whole = event.repeat(2 * MAX_EVENT / 1000) + STREAM.trim_start_matches('\u{feff}');
             assert_eq!(read(whole.as_bytes().chunks(4096).collect()).await, expected(), "{line_end:?}");
         }
@@ -221,15 +274,15 @@ mod tests {
         for line_end in ["", "\n", "\r\n", "\r"] {
             let line = format!("data: {}{line_end}", "x".repeat(100));
             let endless = line.repeat(MAX_EVENT / 100 + 1);
-            let told: Vec<_> = events(body(endless.as_bytes().chunks(4096).collect())).collect().await;
+            let told: Vec<_> = events::<Plain, _>(body(endless.as_bytes().chunks(4096).collect())).collect().await;
             assert!(matches!(told.as_slice(), [Err(ProviderError::Broken { .. })]), "{line_end:?}");
         }
     }
 
     #[tokio::test]
     async fn what_came_before_an_error_in_one_event_is_told_first() {
-        let event = b"data: {\"choices\":[{\"delta\":{\"content\":\"hi\"},\"finish_reason\":\"error\"}]}\n\n";
-        let told: Vec<_> = events(body(vec![event])).collect().await;
+        let event = b"data: hi|bad\n\n";
+        let told: Vec<_> = events::<Plain, _>(body(vec![event])).collect().await;
         assert!(matches!(told.as_slice(), [Ok(ProviderEvent::Delta(_)), Err(ProviderError::Broken { .. })]));
     }
 
@@ -237,12 +290,12 @@ mod tests {
     async fn no_more_is_read_than_is_asked_for() {
         let (reads, counted) = (std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0)), 1000);
         let count = std::sync::Arc::clone(&reads);
-        let event = Bytes::from_static(b"data: {\"choices\":[{\"delta\":{\"content\":\"hi\"}}]}\n\n");
+        let event = Bytes::from_static(b"data: hi\n\n");
         let body = stream::iter((0..counted).map(move |_| {
             count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             Ok::<_, Infallible>(event.clone())
         }));
-        let mut answer = events(body);
+        let mut answer = events::<Plain, _>(body);
         answer.next().await.unwrap().unwrap();
         assert_eq!(reads.load(std::sync::atomic::Ordering::Relaxed), 1);
     }

@@ -12,15 +12,36 @@ const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
 /// What a server says went wrong, as far as it decides what the caller does. The words stay here: they may quote
 /// the prompt or a part of the key.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Complaint {
+pub(crate) struct Complaint {
     status: Option<u16>,
     codes: Vec<String>,
-    is_about_length: bool,
+    /// What the words are about where no code says it.
+    about: Option<About>,
 }
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum About {
+    Length,
+    Key,
+    Credit,
+}
+
+/// Words by which servers say what they have no code for.
+const WORDS: &[(&str, About)] = &[
+    // vLLM.
+    ("maximum context length", About::Length),
+    // Anthropic, as the next two.
+    ("prompt is too long", About::Length),
+    ("exceed context limit", About::Length),
+    ("credit balance is too low", About::Credit),
+    // Gemini and xAI, with the status of a request that makes no sense.
+    ("api key not valid", About::Key),
+    ("incorrect api key", About::Key),
+];
 
 impl Complaint {
     /// Of the value of an `error` field: an object with `code` and `type`, or a sentence.
-    pub(super) fn of(error: &Value) -> Self {
+    pub(crate) fn of(error: &Value) -> Self {
         let mut complaint = Self::default();
         for field in ["code", "type"] {
             match error.get(field) {
@@ -29,20 +50,21 @@ impl Complaint {
                 _ => {}
             }
         }
-        let words = error.get("message").unwrap_or(error).as_str().unwrap_or_default();
-        // vLLM has no code for it.
-        complaint.is_about_length = words.contains("maximum context length");
+        let words = error.get("message").unwrap_or(error).as_str().unwrap_or_default().to_ascii_lowercase();
+        complaint.about = WORDS.iter().find(|(part, _)| words.contains(part)).map(|(_, about)| *about);
         complaint
     }
 
     /// Of the body of an error response; of anything else that is no complaint, an empty one.
-    pub(super) fn of_body(body: &[u8]) -> Self {
+    pub(crate) fn of_body(body: &[u8]) -> Self {
         let Ok(value) = serde_json::from_slice::<Value>(body) else { return Self::default() };
-        Self::of(value.get("error").unwrap_or(&value))
+        // Gemini wraps it into a list.
+        let value = value.get(0).unwrap_or(&value);
+        Self::of(value.get("error").unwrap_or(value))
     }
 
     /// What the caller is told of an error inside a stream.
-    pub(super) fn in_a_stream(&self) -> ProviderError {
+    pub(crate) fn in_a_stream(&self) -> ProviderError {
         self.known_code(None)
             .or_else(|| self.status.filter(|status| *status >= 400).map(|status| by_status(status, None)))
             .unwrap_or(ProviderError::Broken { reason: "it reported an error within its stream" })
@@ -54,19 +76,27 @@ impl Complaint {
     }
 
     fn known_code(&self, retry_after: Option<Duration>) -> Option<ProviderError> {
-        if self.is_about_length {
-            return Some(ProviderError::ContextTooLong);
+        match self.about {
+            Some(About::Length) => return Some(ProviderError::ContextTooLong),
+            Some(About::Key) => return Some(ProviderError::Unauthorized),
+            Some(About::Credit) => return Some(no_credit()),
+            None => {}
         }
         self.codes.iter().find_map(|code| match code.as_str() {
-            "context_length_exceeded" | "exceed_context_size_error" => Some(ProviderError::ContextTooLong),
+            "context_length_exceeded" | "exceed_context_size_error" | "request_too_large" => {
+                Some(ProviderError::ContextTooLong)
+            }
             "rate_limit_exceeded" | "rate_limit_error" => Some(ProviderError::RateLimited { retry_after }),
             // Comes with the status of a rate limit, and no wait ends it.
-            "insufficient_quota" => Some(no_credit()),
-            "invalid_api_key" | "authentication_error" => Some(ProviderError::Unauthorized),
-            "model_not_found" => Some(unknown_model()),
-            "server_error" | "internal_error" | "overloaded_error" | "service_unavailable" => {
-                Some(unavailable("it answers with a server error"))
-            }
+            "insufficient_quota" | "billing_error" => Some(no_credit()),
+            "invalid_api_key" | "authentication_error" | "permission_error" => Some(ProviderError::Unauthorized),
+            "model_not_found" | "not_found_error" => Some(unknown_model()),
+            "server_error"
+            | "internal_error"
+            | "api_error"
+            | "overloaded_error"
+            | "timeout_error"
+            | "service_unavailable" => Some(unavailable("it answers with a server error")),
             _ => None,
         })
     }
@@ -78,6 +108,7 @@ fn by_status(status: u16, retry_after: Option<Duration>) -> ProviderError {
         402 => no_credit(),
         // Another provider has other models: the answer need not be lost to a wrong name in the settings.
         404 => unknown_model(),
+        407 => proxy_refuses(),
         408 | 409 | 425 | 500.. => ProviderError::Unavailable { reason: format!("it answers with status {status}") },
         // Groq's answer to a prompt above the limit.
         413 => ProviderError::ContextTooLong,
@@ -89,6 +120,10 @@ fn by_status(status: u16, retry_after: Option<Duration>) -> ProviderError {
 
 fn unknown_model() -> ProviderError {
     misconfigured("it knows no such model or path (check model and base_url)")
+}
+
+fn proxy_refuses() -> ProviderError {
+    misconfigured("its proxy asks for other credentials (check proxy)")
 }
 
 fn no_credit() -> ProviderError {
@@ -117,12 +152,14 @@ pub(super) fn retry_after(headers: &HeaderMap, now: OffsetDateTime) -> Option<Du
 }
 
 /// What the caller is told of a request that got no response. In words of ours: the library's hold the URL.
-pub(super) fn of_transport(error: &reqwest::Error, connect_timeout: Duration) -> ProviderError {
+pub(super) fn of_transport(error: &reqwest::Error, connect_timeout: Duration, has_proxy: bool) -> ProviderError {
     if error.is_connect() && error.is_timeout() {
         return ProviderError::Timeout { phase: Phase::Connect, limit: connect_timeout };
     }
+    // Behind a proxy it is the proxy that is connected to.
+    let either = |directly: &'static str, by_proxy: &'static str| if has_proxy { by_proxy } else { directly };
     if error.is_dns() {
-        return unavailable("its host name can't be resolved");
+        return unavailable(either("its host name can't be resolved", "the host name of its proxy can't be resolved"));
     }
     for cause in std::iter::successors(error.source(), |cause: &&(dyn Error + 'static)| (*cause).source()) {
         if let Some(tls) = find_tls(cause) {
@@ -134,11 +171,15 @@ pub(super) fn of_transport(error: &reqwest::Error, connect_timeout: Duration) ->
         if let Some(io) = cause.downcast_ref::<io::Error>()
             && io.kind() == io::ErrorKind::ConnectionRefused
         {
-            return unavailable("it refuses connections");
+            return unavailable(either("it refuses connections", "its proxy refuses connections"));
+        }
+        // The type of it is not the library's own, and nobody else's words are these.
+        if has_proxy && cause.to_string().contains("proxy authorization required") {
+            return proxy_refuses();
         }
     }
     if error.is_connect() {
-        return unavailable("no connection can be made");
+        return unavailable(either("no connection can be made", "no connection can be made through its proxy"));
     }
     unavailable("the connection broke off before it answered")
 }
@@ -168,6 +209,7 @@ mod tests {
             (402, "Misconfigured { reason: \"the account has no credit"),
             (403, "Unauthorized"),
             (404, "Misconfigured { reason: \"it knows no such model or path"),
+            (407, "Misconfigured { reason: \"its proxy asks for other credentials"),
             (408, "Unavailable"),
             (409, "Unavailable"),
             (413, "ContextTooLong"),
@@ -200,6 +242,14 @@ mod tests {
             (r#"{"error":{"code":"model_not_found"}}"#, "no such model"),
             (r#"{"error":{"code":"invalid_api_key"}}"#, "Unauthorized"),
             (r#"{"error":{"code":"something_new"}}"#, "Rejected"),
+            (
+                r#"{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 9 > 8"}}"#,
+                "ContextTooLong",
+            ),
+            (r#"{"error":{"type":"invalid_request_error","message":"Your credit balance is too low"}}"#, "no credit"),
+            (r#"{"error":{"type":"permission_error"}}"#, "Unauthorized"),
+            (r#"{"error":{"type":"overloaded_error","message":"Overloaded"}}"#, "Unavailable"),
+            (r#"[{"error":{"code":400,"message":"API key not valid.","status":"INVALID_ARGUMENT"}}]"#, "Unauthorized"),
         ];
         for (body, expected) in rows {
             assert!(told(400, body).contains(expected), "{body}: {}", told(400, body));
