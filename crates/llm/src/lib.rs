@@ -2,6 +2,8 @@
 #![cfg_attr(feature = "openai", doc = "", doc = include_str!("../README.md"))]
 
 mod absent;
+#[cfg(feature = "anthropic")]
+pub mod anthropic;
 mod deadlines;
 #[cfg(feature = "http")]
 mod http;

@@ -13,8 +13,10 @@ use futures::StreamExt;
 use hitesh_llm::{DeadlineSettings, Deadlines, Phase, Provider, ProviderError, ProviderEvent, openai::OpenAiProvider};
 
 use crate::{
-    KEY, PROMPT, named, provider, question, rest, settings, told,
-    upstream::{Act, DONE, Told, USAGE, Upstream, delta, finish, gate, sse, status, write},
+    KEY, PROMPT,
+    chunks::{DONE, USAGE, delta, finish},
+    named, provider, question, rest, settings, told,
+    upstream::{Act, Told, Upstream, gate, sse, status, write},
 };
 
 #[tokio::test]

@@ -1,8 +1,9 @@
 //! A recorded stream, cut at every byte.
 
 use crate::{
+    chunks::{DONE, USAGE, delta, finish},
     provider, told,
-    upstream::{DONE, USAGE, Upstream, delta, finish, sse, write},
+    upstream::{Upstream, sse, write},
 };
 
 #[tokio::test]

@@ -1,8 +1,9 @@
 //! One row for each fault of an upstream, and what is told of it.
 
 use crate::{
+    chunks::{DONE, USAGE, delta, finish},
     provider, told,
-    upstream::{DONE, USAGE, Upstream, WORDS, delta, finish, head, sse, status, write},
+    upstream::{Upstream, WORDS, head, sse, status, write},
 };
 
 const CUT: &str = "the provider's stream broke off: it ended before the answer did";

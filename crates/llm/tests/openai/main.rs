@@ -1,9 +1,11 @@
 //! `OpenAiProvider` against an upstream that can do what no HTTP library would: a socket and a script.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "this is test code as a whole")]
 
+mod chunks;
 mod conduct;
 mod cut;
 mod faults;
+#[path = "../upstream/mod.rs"]
 mod upstream;
 
 use std::time::Duration;
