@@ -60,14 +60,15 @@ impl Reader for Answer {
 }
 
 impl Answer {
-    fn read_choice(&mut self, choice: Choice) -> Result<(), ProviderError> {
-        let Delta { content, refusal, reasoning_content, reasoning } = choice.delta;
-        if let Some(text) = reasoning_content.or(reasoning).filter(|text| !text.is_empty()) {
-            self.size.add_reasoning(&text)?;
-            self.ready.push_back(ProviderEvent::Reasoning(text));
+    fn read_choice(&mut self, mut choice: Choice) -> Result<(), ProviderError> {
+        let thought = choice.delta.take_reasoning();
+        if !thought.is_empty() {
+            self.size.add_reasoning(&thought)?;
+            self.ready.push_back(ProviderEvent::Reasoning(thought));
         }
+        let Delta { content, refusal, .. } = choice.delta;
         self.is_refused |= refusal.as_ref().is_some_and(|text| !text.is_empty());
-        for text in [content, refusal].into_iter().flatten().filter(|text| !text.is_empty()) {
+        for text in [Some(content.text), refusal].into_iter().flatten().filter(|text| !text.is_empty()) {
             self.size.add_answer(&text)?;
             self.ready.push_back(ProviderEvent::Delta(text));
         }
@@ -190,10 +191,45 @@ mod tests {
     }
 
     #[test]
-    fn reasoning_of_either_name_is_no_part_of_the_answer() {
-        for name in ["reasoning", "reasoning_content"] {
+    fn reasoning_of_any_name_is_no_part_of_the_answer() {
+        for name in ["reasoning", "reasoning_content", "thinking"] {
             let told = events(&[&format!(r#"{{"choices":[{{"delta":{{"{name}":"hm","content":"a"}}}}]}}"#)]);
             assert_eq!(told, [r#"Reasoning("hm")"#, "a"]);
+        }
+    }
+
+    #[test]
+    fn content_in_parts_is_text_and_reasoning_each_for_itself() {
+        let rows = [
+            (r#"[{"type":"text","text":"a"},{"type":"text","text":"b"}]"#, vec!["ab"]),
+            (
+                r#"[{"type":"thinking","thinking":[{"type":"text","text":"h"},{"type":"text","text":"m"}]}]"#,
+                vec![r#"Reasoning("hm")"#],
+            ),
+            (r#"[{"type":"thinking","thinking":"hm"},{"type":"text","text":"a"}]"#, vec![r#"Reasoning("hm")"#, "a"]),
+            (r#"[{"type":"reference","reference_ids":[1]},{"type":"text","text":null}]"#, vec![]),
+            (
+                r#"[{"type":"reasoning","text":"hm"},{"type":"output_text","text":"a"}]"#,
+                vec![r#"Reasoning("hm")"#, "a"],
+            ),
+            ("[]", vec![]),
+        ];
+        for (content, expected) in rows {
+            let told = events(&[&format!(r#"{{"choices":[{{"delta":{{"content":{content}}}}}]}}"#)]);
+            assert_eq!(told, expected, "{content}");
+        }
+    }
+
+    #[test]
+    fn reasoning_that_is_said_twice_is_told_once() {
+        let rows = [
+            r#"{"reasoning":"hm","reasoning_details":[{"type":"reasoning.text","text":"hm"}]}"#,
+            r#"{"reasoning":"hm","reasoning_content":"hm"}"#,
+            r#"{"reasoning":null,"reasoning_details":[{"type":"reasoning.summary","summary":"hm"},{"data":"x"}]}"#,
+        ];
+        for delta in rows {
+            let told = events(&[&format!(r#"{{"choices":[{{"delta":{delta}}}]}}"#)]);
+            assert_eq!(told, [r#"Reasoning("hm")"#], "{delta}");
         }
     }
 
@@ -215,7 +251,16 @@ mod tests {
 
     #[test]
     fn data_that_is_no_chunk_is_refused() {
-        for data in ["{", "hello", "1", "null", r#""text""#, r#"{"choices":[{"delta":{"content":7}}]}"#, "<html>"] {
+        for data in [
+            "{",
+            "hello",
+            "1",
+            "null",
+            r#""text""#,
+            r#"{"choices":[{"delta":{"content":7}}]}"#,
+            r#"{"choices":[{"delta":{"content":[7]}}]}"#,
+            "<html>",
+        ] {
             assert!(events(&[data])[0].starts_with("Broken"), "{data}");
         }
     }

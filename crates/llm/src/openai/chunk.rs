@@ -30,12 +30,94 @@ pub(super) struct Choice {
 
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Delta {
-    pub(super) content: Option<String>,
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub(super) content: Content,
     pub(super) refusal: Option<String>,
     #[serde(default, deserialize_with = "if_it_fits")]
     pub(super) reasoning_content: Option<String>,
     #[serde(default, deserialize_with = "if_it_fits")]
     pub(super) reasoning: Option<String>,
+    #[serde(default, deserialize_with = "if_it_fits")]
+    pub(super) thinking: Option<String>,
+    /// The same as `reasoning`, in parts; read only without it (OpenRouter sends both).
+    #[serde(default, deserialize_with = "if_it_fits")]
+    reasoning_details: Option<Vec<ReasoningDetail>>,
+}
+
+impl Delta {
+    /// The model's own reasoning under whichever names the server has for it, each said once.
+    pub(super) fn take_reasoning(&mut self) -> String {
+        let named = [self.reasoning_content.take(), self.reasoning.take(), self.thinking.take()];
+        let details = self.reasoning_details.take().unwrap_or_default();
+        let said = named.into_iter().flatten().find(|text| !text.is_empty());
+        said.unwrap_or_else(|| details.into_iter().filter_map(|detail| detail.text.or(detail.summary)).collect())
+            + &std::mem::take(&mut self.content.thinking)
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct ReasoningDetail {
+    text: Option<String>,
+    summary: Option<String>,
+}
+
+/// A piece of the answer: text, or (Mistral) a list of parts, some of which are what the model thinks.
+#[derive(Debug, Default, Deserialize)]
+#[serde(from = "WireContent")]
+pub(super) struct Content {
+    pub(super) text: String,
+    thinking: String,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum WireContent {
+    Text(String),
+    Parts(Vec<Part>),
+}
+
+/// Parts of another type (references, images) have neither field; text of a part that is none is not the answer's.
+#[derive(Deserialize)]
+struct Part {
+    #[serde(rename = "type", default, deserialize_with = "if_it_fits")]
+    kind: Option<String>,
+    text: Option<String>,
+    thinking: Option<Thinking>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Thinking {
+    Text(String),
+    Parts(Vec<ThinkingPart>),
+}
+
+#[derive(Deserialize)]
+struct ThinkingPart {
+    text: Option<String>,
+}
+
+impl From<WireContent> for Content {
+    fn from(content: WireContent) -> Self {
+        let parts = match content {
+            WireContent::Text(text) => return Self { text, thinking: String::new() },
+            WireContent::Parts(parts) => parts,
+        };
+        let mut content = Self::default();
+        for part in parts {
+            let is_answer = part.kind.is_none_or(|kind| kind.ends_with("text"));
+            let place = if is_answer { &mut content.text } else { &mut content.thinking };
+            place.extend(part.text);
+            match part.thinking {
+                Some(Thinking::Text(text)) => content.thinking.push_str(&text),
+                Some(Thinking::Parts(parts)) => {
+                    content.thinking.extend(parts.into_iter().filter_map(|part| part.text));
+                }
+                None => {}
+            }
+        }
+        content
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -46,6 +128,9 @@ pub(super) struct WireUsage {
     completion_tokens: u64,
     #[serde(default, deserialize_with = "null_as_default")]
     prompt_tokens_details: PromptTokensDetails,
+    /// DeepSeek's name for the cached ones.
+    #[serde(default, deserialize_with = "null_as_default")]
+    prompt_cache_hit_tokens: u64,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -59,7 +144,7 @@ impl From<WireUsage> for Usage {
         Self {
             prompt_tokens: usage.prompt_tokens,
             completion_tokens: usage.completion_tokens,
-            cached_tokens: usage.prompt_tokens_details.cached_tokens,
+            cached_tokens: usage.prompt_tokens_details.cached_tokens.max(usage.prompt_cache_hit_tokens),
         }
     }
 }
