@@ -13,6 +13,7 @@ pub mod local;
 pub mod models;
 #[cfg(feature = "openai")]
 pub mod openai;
+mod prices;
 mod provider;
 mod router;
 
@@ -20,6 +21,7 @@ pub use absent::AbsentProvider;
 pub use deadlines::{DeadlineSettings, Deadlines};
 #[cfg(feature = "http")]
 pub use http::{RemoteSettingsError, SecretString, http_client};
+pub use prices::Prices;
 pub use provider::{
     CompletionRequest, DeltaStream, FinishReason, Phase, PromptSize, Provider, ProviderError, ProviderEvent,
     ProviderState, Sampling,

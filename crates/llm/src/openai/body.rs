@@ -116,6 +116,7 @@ impl NamedSchema {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::openai::Preset;
 
     fn json(host: &str, step_format: StepFormat) -> String {
         let messages = vec![
@@ -126,7 +127,8 @@ mod tests {
         let request =
             CompletionRequest { messages, stable: 1, step_format, scaffold: hitesh_domain::Scaffold::default() };
         let sampling = Sampling { temperature: Some(0.7), top_p: None, max_tokens: Some(1200) };
-        let body = CompletionBody::new("gpt-4o-mini", &sampling, &Dialect::of(host, "gpt-4o-mini"), &request);
+        let body =
+            CompletionBody::new("gpt-4o-mini", &sampling, &Dialect::of(Preset::at(host), "gpt-4o-mini"), &request);
         serde_json::to_string(&body).unwrap()
     }
 

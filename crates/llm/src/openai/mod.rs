@@ -18,10 +18,12 @@ mod body;
 mod chunk;
 mod endpoint;
 mod known;
+mod presets;
 mod provider;
 mod settings;
 
 pub use known::MaxTokensField;
+pub use presets::{Preset, PresetKind};
 pub use provider::OpenAiProvider;
 pub use settings::OpenAiSettings;
 

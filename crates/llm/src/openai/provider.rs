@@ -4,7 +4,9 @@ use async_openai::config::Config;
 use async_trait::async_trait;
 use hitesh_domain::{ProviderId, StepFormat};
 
-use super::{answer::Answer, body::CompletionBody, endpoint::Endpoint, known::Dialect, settings::OpenAiSettings};
+use super::{
+    Preset, answer::Answer, body::CompletionBody, endpoint::Endpoint, known::Dialect, settings::OpenAiSettings,
+};
 use crate::{
     CompletionRequest, DeltaStream, Provider, ProviderError, Sampling,
     http::{Probe, RemoteSettingsError, Upstream, check_sampling},
@@ -34,6 +36,7 @@ impl OpenAiProvider {
             base_url,
             api_key,
             model,
+            preset,
             step_format,
             sampling,
             max_tokens_field,
@@ -50,7 +53,7 @@ impl OpenAiProvider {
             Some(version) => (Endpoint::azure(&base_url, api_key, &model, &version)?, Dialect::azure(&model)),
             None => {
                 let endpoint = Endpoint::new(&base_url, api_key)?;
-                let dialect = Dialect::of(endpoint.host(), &model);
+                let dialect = Dialect::of(preset.or_else(|| Preset::at(endpoint.host())), &model);
                 (endpoint, dialect)
             }
         };

@@ -2,8 +2,11 @@ use std::time::Duration;
 
 use hitesh_domain::{ProviderId, StepFormat};
 
-use super::known::{self, MaxTokensField};
-use crate::{Sampling, SecretString};
+use super::{
+    Preset,
+    known::{self, MaxTokensField},
+};
+use crate::{Sampling, SecretString, http::BaseUrl};
 
 /// How an OpenAI-compatible server is reached and asked. It has no `Debug`: before it is checked, the base URL may
 /// hold a password.
@@ -18,12 +21,13 @@ pub struct OpenAiSettings {
     pub api_key: Option<SecretString>,
     /// The model's exact name at that server.
     pub model: String,
-    /// How the steps are marked; `None`: strict JSON schema at api.openai.com, tags anywhere else.
+    /// What the server is known for; `None`: by the host of `base_url`.
+    pub preset: Option<&'static Preset>,
+    /// How the steps are marked; `None`: as the server is known for, else by tags.
     pub step_format: Option<StepFormat>,
     /// Sampling parameters.
     pub sampling: Sampling,
-    /// Under which name the longest answer is sent; `None`: `max_completion_tokens` at api.openai.com,
-    /// `max_tokens` anywhere else.
+    /// Under which name the longest answer is sent; `None`: as the server is known for, else `max_tokens`.
     pub max_tokens_field: Option<MaxTokensField>,
     /// The version of Azure's API, for a resource of Azure: then `base_url` is the resource's endpoint, `model` the
     /// name of a deployment, and the key is sent as Azure takes it. `None`: any other server.
@@ -36,22 +40,32 @@ pub struct OpenAiSettings {
 }
 
 impl OpenAiSettings {
-    /// The settings of a server without a key: 3 s to connect, temperature 0.7 and at most 1,200 tokens (a
-    /// reasoning model of OpenAI: no temperature, and 8,000 tokens, for its reasoning counts).
+    /// The settings of a server without a key: 3 s to connect, temperature 0.7 and at most 1,200 tokens (8,000 where
+    /// reasoning counts as completion; a reasoning model of OpenAI: no temperature either).
     pub fn new(id: ProviderId, base_url: impl Into<String>, model: impl Into<String>) -> Self {
-        let model = model.into();
+        let (base_url, model) = (base_url.into(), model.into());
+        let known = BaseUrl::parse(&base_url).ok().and_then(|url| Preset::at(url.host()));
         Self {
             id,
-            base_url: base_url.into(),
+            base_url,
             api_key: None,
+            preset: None,
             step_format: None,
-            sampling: known::default_sampling(&model),
+            sampling: known::default_sampling(known, &model),
             model,
             max_tokens_field: None,
             azure_api_version: None,
             connect_timeout: Duration::from_secs(3),
             proxy: None,
         }
+    }
+
+    /// The same of a server that is known by name.
+    #[must_use]
+    pub fn of_preset(mut self, preset: &'static Preset) -> Self {
+        self.sampling = known::default_sampling(Some(preset), &self.model);
+        self.preset = Some(preset);
+        self
     }
 }
 
