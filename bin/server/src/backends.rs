@@ -5,14 +5,17 @@ use std::sync::Arc;
 use hitesh_cache::{Cache, MokaCache, NoCache};
 use hitesh_llm::{
     AbsentProvider, DeadlineSettings, Deadlines, Listed, Provider, RemoteSettingsError, Sampling,
-    openai::{OpenAiProvider, OpenAiSettings, SecretString},
+    anthropic::{AnthropicProvider, AnthropicSettings},
+    openai::{OpenAiProvider, OpenAiSettings, Preset},
 };
 use hitesh_sessions::{
     SessionStore, StoreError,
     sqlite::{OpenError, SqlitePath, SqliteSessions, SqliteSettings},
 };
 
-use crate::settings::{CacheSettings, ProviderKind, ProviderSettings, SessionsPlace, SessionsSettings, Settings};
+use crate::settings::{
+    CacheSettings, Protocol, ProviderKind, ProviderSettings, Remote, SessionsPlace, SessionsSettings, Settings,
+};
 
 /// All that the engine is built on.
 #[derive(Debug)]
@@ -103,7 +106,8 @@ pub fn providers(settings: &Settings) -> Result<Vec<Listed>, BackendError> {
 
 fn connect_provider(settings: &Settings, provider: &ProviderSettings) -> Result<Listed, BackendError> {
     let inner: Arc<dyn Provider> = match &provider.kind {
-        ProviderKind::OpenAi { base_url, api_key } => Arc::new(openai(provider, base_url, api_key.as_ref())?),
+        ProviderKind::Remote(server) => remote(provider, server)
+            .map_err(|source| BackendError::Provider { name: provider.name.to_string(), source })?,
         ProviderKind::Local => local(settings, provider),
     };
     let deadlines = DeadlineSettings {
@@ -115,20 +119,44 @@ fn connect_provider(settings: &Settings, provider: &ProviderSettings) -> Result<
     Ok(Listed::unlimited(Arc::new(Deadlines::new(inner, deadlines))))
 }
 
+fn remote(provider: &ProviderSettings, server: &Remote) -> Result<Arc<dyn Provider>, RemoteSettingsError> {
+    Ok(match &server.protocol {
+        Protocol::OpenAi { preset } => Arc::new(openai(provider, server, *preset, None)?),
+        Protocol::Azure { api_version } => Arc::new(openai(provider, server, None, Some(api_version.clone()))?),
+        Protocol::Anthropic => Arc::new(anthropic(provider, server)?),
+    })
+}
+
 fn openai(
     provider: &ProviderSettings,
-    base_url: &str,
-    api_key: Option<&SecretString>,
-) -> Result<OpenAiProvider, BackendError> {
-    let defaults = OpenAiSettings::new(provider.name.clone(), base_url, provider.model.clone());
-    let settings = OpenAiSettings {
-        api_key: api_key.cloned(),
+    server: &Remote,
+    preset: Option<&'static Preset>,
+    azure_api_version: Option<String>,
+) -> Result<OpenAiProvider, RemoteSettingsError> {
+    let mut defaults = OpenAiSettings::new(provider.name.clone(), &server.base_url, provider.model.clone());
+    if let Some(preset) = preset {
+        defaults = defaults.of_preset(preset);
+    }
+    OpenAiProvider::new(OpenAiSettings {
+        api_key: server.api_key.clone(),
         step_format: provider.step_format,
         sampling: over(&provider.sampling, &defaults.sampling),
+        azure_api_version,
         connect_timeout: provider.deadlines.connect,
+        proxy: server.proxy.clone(),
         ..defaults
-    };
-    OpenAiProvider::new(settings).map_err(|source| BackendError::Provider { name: provider.name.to_string(), source })
+    })
+}
+
+fn anthropic(provider: &ProviderSettings, server: &Remote) -> Result<AnthropicProvider, RemoteSettingsError> {
+    let defaults = AnthropicSettings::new(provider.name.clone(), &server.base_url, provider.model.clone());
+    AnthropicProvider::new(AnthropicSettings {
+        api_key: server.api_key.clone(),
+        sampling: over(&provider.sampling, &defaults.sampling),
+        connect_timeout: provider.deadlines.connect,
+        proxy: server.proxy.clone(),
+        ..defaults
+    })
 }
 
 /// What is set, and the defaults for the rest.

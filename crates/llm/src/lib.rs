@@ -20,7 +20,7 @@ mod router;
 pub use absent::AbsentProvider;
 pub use deadlines::{DeadlineSettings, Deadlines};
 #[cfg(feature = "http")]
-pub use http::{RemoteSettingsError, SecretString, http_client};
+pub use http::{RemoteSettingsError, SecretString, check_proxy, http_client};
 pub use prices::Prices;
 pub use provider::{
     CompletionRequest, DeltaStream, FinishReason, Phase, PromptSize, Provider, ProviderError, ProviderEvent,

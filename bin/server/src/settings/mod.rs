@@ -44,7 +44,7 @@ pub use self::{
     log::{LogFormat, LogLevel, LogSettings},
     origin::Origin,
     persona::PersonaSettings,
-    provider::{Deadlines, ProviderKind, ProviderSettings},
+    provider::{Deadlines, Protocol, ProviderKind, ProviderSettings, Remote},
     server::ServerSettings,
     sessions::{SessionsPlace, SessionsSettings},
     turns::TurnsSettings,

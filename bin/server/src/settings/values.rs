@@ -132,6 +132,38 @@ impl<const MIN: u32, const MAX: u32> Visitor<'_> for Number<MIN, MAX> {
     }
 }
 
+/// An amount of money: a number of at least 0.
+pub(super) fn amount<'de, D: Deserializer<'de>>(reader: D) -> Result<f64, D::Error> {
+    reader.deserialize_f64(Amount)
+}
+
+/// Like [`amount`], for a setting that may be left out.
+pub(super) fn maybe_amount<'de, D: Deserializer<'de>>(reader: D) -> Result<Option<f64>, D::Error> {
+    amount(reader).map(Some)
+}
+
+struct Amount;
+
+impl Visitor<'_> for Amount {
+    type Value = f64;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number of at least 0")
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<f64, E> {
+        self.visit_f64(number as f64)
+    }
+
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<f64, E> {
+        if number >= 0.0 && number.is_finite() {
+            Ok(number)
+        } else {
+            Err(E::invalid_value(Unexpected::Float(number), &self))
+        }
+    }
+}
+
 /// A list: items that were wrong, and taken out, are left out.
 pub(super) fn list<'de, T, D>(reader: D) -> Result<Vec<T>, D::Error>
 where

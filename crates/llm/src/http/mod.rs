@@ -14,6 +14,7 @@ mod upstream;
 pub(crate) use address::{BaseUrl, key_header};
 pub use client::build as http_client;
 pub(crate) use failure::Complaint;
+pub use proxy::check_proxy;
 pub(crate) use reading::{More, Reader};
 pub use secrecy::SecretString;
 pub use settings::RemoteSettingsError;

@@ -22,6 +22,14 @@ pub(super) fn parse(url: &SecretString) -> Result<(reqwest::Proxy, bool), Remote
     Ok((proxy, is_https))
 }
 
+/// Checks the URL of a proxy.
+///
+/// # Errors
+/// What is wrong with it, without any of it: it may hold a password.
+pub fn check_proxy(url: &SecretString) -> Result<(), RemoteSettingsError> {
+    parse(url).map(drop)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

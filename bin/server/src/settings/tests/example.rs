@@ -56,9 +56,17 @@ fn it_names_every_setting() {
     expected.extend(known("auth.keys.", "auth.keys = [{ zz = 1 }]"));
     expected.extend(known("providers.", "providers = [{ zz = 1 }]"));
     expected.extend(known("providers.deadlines.", "providers = [{ deadlines.zz = 1 }]"));
+    expected.extend(known("providers.prices.", "providers = [{ prices.zz = 1 }]"));
     let mut found = BTreeSet::new();
     written(&toml::from_str(&uncommented()).unwrap(), "", &mut found);
     assert_eq!(found, expected);
+}
+
+#[test]
+fn it_names_every_preset() {
+    let names = hitesh_llm::openai::Preset::all().iter().map(|preset| preset.name.as_str());
+    let missing: Vec<_> = names.filter(|name| !EXAMPLE.contains(name)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }
 
 #[test]
@@ -69,7 +77,8 @@ fn every_setting_in_it_is_valid() {
     let place = Place::new()
         .toml(&text.join("\n"))
         .file("mobile.key", "key-of-the-mobile-app")
-        .file("groq.key", "key-of-groq")
+        .file("gateway.key", "key-of-the-gateway")
+        .var("GROQ_API_KEY", "key-of-groq")
         .var("WEB_KEY", "key-of-the-web-app")
         .var("OPENAI_API_KEY", "key-of-openai");
     assert_eq!(place.load().map(|_| ()).map_err(|error| error.to_string()), Ok(()));

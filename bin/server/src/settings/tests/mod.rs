@@ -9,6 +9,7 @@ use super::*;
 mod example;
 mod keys;
 mod providers;
+mod remotes;
 
 /// A working directory and an environment of its own.
 struct Place {

@@ -3,11 +3,17 @@ use hitesh_llm::Sampling;
 
 use super::*;
 
-fn openai(provider: &ProviderSettings) -> (&str, Option<&str>) {
+fn remote(provider: &ProviderSettings) -> &Remote {
     match &provider.kind {
-        ProviderKind::OpenAi { base_url, api_key } => (base_url, api_key.as_ref().map(ExposeSecret::expose_secret)),
+        ProviderKind::Remote(remote) => remote,
         ProviderKind::Local => panic!("{} is local", provider.name),
     }
+}
+
+/// The address of a provider, and the key that goes there.
+fn openai(provider: &ProviderSettings) -> (&str, Option<&str>) {
+    let remote = remote(provider);
+    (&remote.base_url, remote.api_key.as_ref().map(ExposeSecret::expose_secret))
 }
 
 fn names(settings: &Settings) -> Vec<&str> {
@@ -163,8 +169,8 @@ model = ""
         "providers[2].name (hitesh.toml:7): there is a provider of this name already",
         "providers[2].api_key (hitesh.toml:9): a local model has none",
         "providers[2].base_url (hitesh.toml:10): a local model has none",
-        "providers[3].kind (hitesh.toml:13): expected one of: openai, local",
-        "providers[3].modell (hitesh.toml:14): there is no such setting here; there are: name, kind, ",
+        "providers[3].kind (hitesh.toml:13): expected one of: openai, azure, anthropic, local",
+        "providers[3].modell (hitesh.toml:14): there is no such setting here; there are: name, preset, kind, ",
         "providers[4].base_url (hitesh.toml:18): expected an address like ",
         "providers[4].temperature (hitesh.toml:19): expected a number from 0 to 2",
         "providers[4].max_tokens (hitesh.toml:20): expected a whole number from 1 to 1000000",

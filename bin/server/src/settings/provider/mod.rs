@@ -1,0 +1,102 @@
+//! Whom to ask.
+
+mod form;
+mod list;
+
+use std::time::Duration;
+
+use hitesh_domain::{ProviderId, StepFormat};
+use hitesh_llm::{Prices, Sampling, openai::Preset};
+use secrecy::{ExposeSecret, SecretString};
+
+pub(super) use self::{form::ProviderForm, list::resolve};
+
+/// A provider that is to be used; they are tried in the order of their list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProviderSettings {
+    /// The operator's name for it, unlike all the others.
+    pub name: ProviderId,
+    /// What it is.
+    pub kind: ProviderKind,
+    /// The model that a remote provider is asked for (Azure: the name of its deployment). Kind `local`: a name of the
+    /// catalog, or the path of a GGUF file.
+    pub model: String,
+    /// How its model marks steps; none: by what is known of it.
+    pub step_format: Option<StepFormat>,
+    /// Sampling; what is none is left to the provider.
+    pub sampling: Sampling,
+    /// How long each phase of a call may take.
+    pub deadlines: Deadlines,
+    /// How many calls of it may run at once; none: as many as there are turns.
+    pub max_in_flight: Option<usize>,
+    /// What it charges.
+    pub prices: Option<Prices>,
+}
+
+/// What a provider is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ProviderKind {
+    /// A server that is asked over HTTP.
+    Remote(Remote),
+    /// The model in this process.
+    Local,
+}
+
+/// A server that is asked over HTTP.
+#[derive(Debug, Clone)]
+pub struct Remote {
+    /// How it is spoken to.
+    pub protocol: Protocol,
+    /// Its API root, `http` or `https`, without a slash at the end.
+    pub base_url: String,
+    /// Its key; none for a server that needs none.
+    pub api_key: Option<SecretString>,
+    /// The proxy that every request to it goes through. It may hold a password.
+    pub proxy: Option<SecretString>,
+}
+
+/// What a server speaks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Protocol {
+    /// OpenAI's chat completions API.
+    OpenAi {
+        /// What the server is known by; none: by its host.
+        preset: Option<&'static Preset>,
+    },
+    /// The same API as Azure has it.
+    Azure {
+        /// Its version.
+        api_version: String,
+    },
+    /// Anthropic's Messages API.
+    Anthropic,
+}
+
+/// The only place where a provider's secrets are compared: whether a reload changes them.
+impl PartialEq for Remote {
+    fn eq(&self, other: &Self) -> bool {
+        let Remote { protocol, base_url, api_key, proxy } = self;
+        let is_same = |a: &Option<SecretString>, b: &Option<SecretString>| {
+            a.as_ref().map(ExposeSecret::expose_secret) == b.as_ref().map(ExposeSecret::expose_secret)
+        };
+        *protocol == other.protocol
+            && *base_url == other.base_url
+            && is_same(api_key, &other.api_key)
+            && is_same(proxy, &other.proxy)
+    }
+}
+
+/// How long each phase of a call may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadlines {
+    /// Waiting for a place.
+    pub queue: Duration,
+    /// Opening the connection.
+    pub connect: Duration,
+    /// Until the first token.
+    pub first_token: Duration,
+    /// Between two tokens.
+    pub silence: Duration,
+    /// The whole call.
+    pub total: Duration,
+}
