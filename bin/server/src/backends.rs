@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hitesh_cache::{Cache, MokaCache, NoCache};
 use hitesh_llm::{
-    AbsentProvider, DeadlineSettings, Deadlines, Listed, Provider, RemoteSettingsError, Sampling,
+    AbsentProvider, DeadlineSettings, Deadlines, Listed, Provider, ProviderState, RemoteSettingsError, Sampling,
     anthropic::{AnthropicProvider, AnthropicSettings},
     openai::{OpenAiProvider, OpenAiSettings, Preset},
 };
@@ -101,10 +101,43 @@ fn cache(settings: &CacheSettings) -> Arc<dyn Cache> {
 /// # Errors
 /// If one's settings are wrong.
 pub fn providers(settings: &Settings) -> Result<Vec<Listed>, BackendError> {
-    settings.providers.iter().map(|provider| connect_provider(settings, provider)).collect()
+    settings.providers.iter().map(|provider| Ok(listed(provider, connect_provider(settings, provider)?))).collect()
 }
 
-fn connect_provider(settings: &Settings, provider: &ProviderSettings) -> Result<Listed, BackendError> {
+/// The providers of `settings`; those whose settings are as in `before`, whose list is `known`, are the same ones: a
+/// model stays loaded, and connections stay open.
+///
+/// # Errors
+/// If one's settings are wrong.
+pub fn providers_again(settings: &Settings, before: &Settings, known: &[Listed]) -> Result<Vec<Listed>, BackendError> {
+    let same = |provider: &ProviderSettings| {
+        let position = before.providers.iter().position(|old| old.is_same_backend(provider))?;
+        let is_same = provider.kind != ProviderKind::Local || settings.local == before.local;
+        // One that could not be used may have been mended: a model pulled, for one.
+        let usable = |listed: &&Listed| !matches!(listed.provider.state(), ProviderState::Unavailable(_));
+        known.get(position).filter(|_| is_same).filter(usable).map(|listed| Arc::clone(&listed.provider))
+    };
+    let providers = settings.providers.iter().map(|provider| {
+        let connected = match same(provider) {
+            Some(connected) => connected,
+            None => connect_provider(settings, provider)?,
+        };
+        Ok(listed(provider, connected))
+    });
+    providers.collect()
+}
+
+fn listed(settings: &ProviderSettings, provider: Arc<dyn Provider>) -> Listed {
+    Listed {
+        provider,
+        max_in_flight: settings.max_in_flight,
+        queue: settings.deadlines.queue,
+        breaker: settings.breaker,
+        prices: settings.prices,
+    }
+}
+
+fn connect_provider(settings: &Settings, provider: &ProviderSettings) -> Result<Arc<dyn Provider>, BackendError> {
     let inner: Arc<dyn Provider> = match &provider.kind {
         ProviderKind::Remote(server) => remote(provider, server)
             .map_err(|source| BackendError::Provider { name: provider.name.to_string(), source })?,
@@ -116,7 +149,7 @@ fn connect_provider(settings: &Settings, provider: &ProviderSettings) -> Result<
         silence: provider.deadlines.silence,
         total: provider.deadlines.total,
     };
-    Ok(Listed::unlimited(Arc::new(Deadlines::new(inner, deadlines))))
+    Ok(Arc::new(Deadlines::new(inner, deadlines)))
 }
 
 fn remote(provider: &ProviderSettings, server: &Remote) -> Result<Arc<dyn Provider>, RemoteSettingsError> {

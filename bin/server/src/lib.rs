@@ -10,6 +10,7 @@ pub mod http;
 mod local;
 mod maintenance;
 pub mod packs;
+mod reload;
 pub mod settings;
 pub mod shutdown;
 pub mod start;

@@ -1,4 +1,4 @@
-//! What the server does besides answering: warming the models up, forgetting what is old.
+//! What the server does besides answering: warming the models up, forgetting what is old, reloading.
 
 use std::time::Duration;
 
@@ -11,13 +11,19 @@ use crate::settings::Settings;
 /// How often old turns and idempotency keys are swept.
 const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
 
-/// Starts both in the background, until `stop`.
-pub(crate) fn start(settings: &Settings, engine: &Engine, stop: &CancellationToken) {
+/// Starts all of it in the background, until `stop`.
+pub(crate) fn start(
+    settings: &Settings,
+    engine: &Engine,
+    reloading: impl Future<Output = ()> + Send + 'static,
+    stop: &CancellationToken,
+) {
     let tasks = TaskTracker::new();
     let runtime = Handle::current();
     let warm = warm_up(engine.clone());
     let sweep = sweep(engine.clone(), settings.sessions.retention);
-    let (until_warm, until_swept) = (stop.clone(), stop.clone());
+    let (until_warm, until_swept, until_stopped) = (stop.clone(), stop.clone(), stop.clone());
+    tasks.spawn_on(async move { until_stopped.run_until_cancelled(reloading).await }, &runtime);
     tasks.spawn_on(async move { until_warm.run_until_cancelled(warm).await }, &runtime);
     tasks.spawn_on(async move { until_swept.run_until_cancelled(sweep).await }, &runtime);
 }

@@ -1,6 +1,6 @@
 //! From settings to a running server.
 
-use std::io;
+use std::{io, sync::Arc};
 
 use hitesh_chat::{Engine, EngineParts, EngineSettings, Personas, PersonasError};
 use hitesh_llm::Router;
@@ -12,6 +12,7 @@ use crate::{
     backends::{BackendError, Backends},
     maintenance,
     packs::{self, PackProblem},
+    reload::{self, Reload},
     settings::{PersonaSettings, Settings, SettingsError},
     shutdown,
     telemetry::TelemetryError,
@@ -47,18 +48,25 @@ pub enum StartError {
     Command(String),
 }
 
-/// Serves until SIGTERM or SIGINT, then drains.
+/// Serves until SIGTERM or SIGINT, then drains. At SIGHUP it reads the settings once more, with `read`, and takes the
+/// personas and providers of those.
 ///
 /// # Errors
 /// If it can't start.
-pub async fn serve(settings: &Settings) -> Result<(), StartError> {
+pub async fn serve(
+    settings: Settings,
+    read: impl Fn() -> Result<Settings, SettingsError> + Send + Sync + 'static,
+) -> Result<(), StartError> {
     let stop = shutdown::signal()?;
-    let backends = Backends::connect(settings).await?;
-    let engine = engine(settings, backends)?;
+    let hang_ups = reload::hang_ups()?;
+    let backends = Backends::connect(&settings).await?;
+    let listed = backends.providers.clone();
+    let engine = engine(&settings, backends)?;
     let background = CancellationToken::new();
     let _background = background.clone().drop_guard();
-    let application = Application::build(settings, engine.clone())?;
-    maintenance::start(settings, &engine, &background);
+    let application = Application::build(&settings, engine.clone())?;
+    let reload = Reload { engine: engine.clone(), read: Arc::new(read), settings: settings.clone(), listed };
+    maintenance::start(&settings, &engine, reload.run(hang_ups), &background);
     let served = application.run_until(stop).await;
     engine.close().await;
     Ok(served?)

@@ -46,6 +46,7 @@ struct CallFigures {
     errors: u64,
     total: Duration,
     usage: Usage,
+    cost: f64,
 }
 
 /// The engine's figures since start. Times are in seconds.
@@ -98,6 +99,8 @@ pub struct ProviderFigures {
     pub avg_time: f64,
     /// Tokens of its calls, failed ones included.
     pub tokens: Usage,
+    /// What they cost at its configured prices; 0 without any.
+    pub cost: f64,
     /// What it says of itself, and whether calls are let through to it.
     pub status: ProviderStatus,
 }
@@ -162,13 +165,14 @@ impl Figures {
     }
 
     /// An upstream call has ended: counted once, however many turns followed it.
-    pub(crate) fn provider_call(&self, provider: &ProviderId, took: Duration, whole: bool, usage: Option<Usage>) {
+    pub(crate) fn provider_call(&self, provider: &ProviderId, took: Duration, whole: bool, usage: Usage, cost: f64) {
         let mut providers = self.providers.lock();
         let figures = providers.entry(provider.clone()).or_default();
         figures.requests += 1;
         figures.errors += u64::from(!whole);
         figures.total += took;
-        figures.usage = sum(figures.usage, usage.unwrap_or_default());
+        figures.usage = sum(figures.usage, usage);
+        figures.cost += cost;
     }
 
     /// How far an upstream call's whole answer is in character: once for each call, as with its usage.
@@ -191,6 +195,7 @@ impl Figures {
                     errors: call.errors,
                     avg_time: mean(call.total, call.requests),
                     tokens: call.usage,
+                    cost: call.cost,
                     status,
                 }
             })

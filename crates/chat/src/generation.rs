@@ -5,7 +5,7 @@ use std::{
 
 use hitesh_cache::{Cache, CacheKey};
 use hitesh_domain::{ErrorCode, IncompleteReason, JournalEvent, ProviderId, Status, Usage};
-use hitesh_llm::{CallEvent, Failure, FinishReason, History, Provider, ProviderError, ProviderEvent, Router};
+use hitesh_llm::{CallEvent, Failure, FinishReason, History, Prices, Provider, ProviderError, ProviderEvent, Router};
 use hitesh_persona::{Completeness, StepEvent, StepParser};
 use parking_lot::Mutex;
 use time::OffsetDateTime;
@@ -119,7 +119,7 @@ impl Generation {
                         earlier.failed();
                     }
                     *self.answerer.lock() = Answerer::of(provider.as_ref());
-                    attempt = Some(Attempt::new(&upstream.figures, provider.as_ref()));
+                    attempt = Some(Attempt::new(upstream, provider.as_ref()));
                 }
                 Some(Ok(CallEvent::Answer(event))) => {
                     if let Some(attempt) = &mut attempt {
@@ -282,6 +282,7 @@ impl Finished {
 struct Attempt<'f> {
     figures: &'f Figures,
     provider: ProviderId,
+    prices: Option<Prices>,
     started: Instant,
     /// None once no more text comes.
     parser: Option<StepParser>,
@@ -291,10 +292,11 @@ struct Attempt<'f> {
 }
 
 impl<'f> Attempt<'f> {
-    fn new(figures: &'f Figures, provider: &dyn Provider) -> Self {
+    fn new(upstream: &'f Upstream, provider: &dyn Provider) -> Self {
         Self {
-            figures,
+            figures: &upstream.figures,
             provider: provider.id().clone(),
+            prices: upstream.router.prices(provider.id()),
             started: Instant::now(),
             parser: Some(StepParser::new(provider.step_format())),
             usage: None,
@@ -310,7 +312,9 @@ impl<'f> Attempt<'f> {
 
 impl Drop for Attempt<'_> {
     fn drop(&mut self) {
-        self.figures.provider_call(&self.provider, self.started.elapsed(), !self.is_failed, self.usage);
+        let usage = self.usage.unwrap_or_default();
+        let cost = self.prices.map_or(0.0, |prices| prices.cost(usage));
+        self.figures.provider_call(&self.provider, self.started.elapsed(), !self.is_failed, usage, cost);
     }
 }
 

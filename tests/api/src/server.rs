@@ -287,6 +287,12 @@ impl Server {
         self.signal(rustix::process::Signal::TERM);
     }
 
+    /// Puts `toml` in the place of its settings file, and sends SIGHUP.
+    pub fn reload(&self, toml: &str) {
+        std::fs::write(self.how.dir().join("hitesh.toml"), toml).expect("the folder can be written");
+        self.signal(rustix::process::Signal::HUP);
+    }
+
     /// Sends SIGKILL, and does not wait.
     pub fn kill_now(&self) {
         self.signal(rustix::process::Signal::KILL);

@@ -67,7 +67,7 @@ async fn cut_everywhere(format: Format, name: &str) {
         if abrupt { script.breaking_off() } else { script }
     })
     .await;
-    let server = ServerBuilder::listing(&upstream, &format!("step_format = \"{name}\""))
+    let server = ServerBuilder::listing(&upstream, &format!("step_format = \"{name}\"\nbreaker = false"))
         .env("HITESH_LIMITS__MAX_IN_FLIGHT", 10_000)
         .start()
         .await;

@@ -23,7 +23,10 @@ use crate::{
 /// What is wrong, in a line for each mistake.
 pub async fn run(args: &Args) -> Result<(), StartError> {
     match args.wanted() {
-        Command::Serve => start::serve(&prepared(args)?).await,
+        Command::Serve => {
+            let again = args.clone();
+            start::serve(prepared(args)?, move || Settings::load(&again, &ProcessEnv)).await
+        }
         Command::Check => check::run(&prepared(args)?).await,
         Command::Chat(chat) => chat::run(&prepared(args)?, &chat).await,
         Command::Model { command } => model::run(&prepared(args)?, &command).await,

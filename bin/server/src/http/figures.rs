@@ -116,6 +116,8 @@ pub(super) struct ProviderStatsBody {
     /// Questions that it is answering.
     in_flight: u64,
     tokens: TokensBody,
+    /// At the configured prices, in their currency; 0 without any.
+    cost: f64,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -194,6 +196,7 @@ impl From<ProviderFigures> for ProviderStatsBody {
             breaker: figures.status.breaker.as_str(),
             in_flight: figures.status.in_flight as u64,
             tokens: TokensBody::from(figures.tokens),
+            cost: figures.cost,
         }
     }
 }

@@ -36,11 +36,13 @@ impl BreakerState {
 
 /// Keeps calls from a provider that fails: after five failures in a row, or when half of the calls of the last 30 s
 /// (20 or more) failed, or as long as it asked to be left alone.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Breaker(Mutex<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
+    /// It never opens because of failures; a provider that asks to be left alone still is.
+    stays_closed: bool,
     /// Failures since the last success.
     failures: u32,
     window: Window,
@@ -78,6 +80,10 @@ pub(super) struct Pass {
 }
 
 impl Breaker {
+    pub(super) fn new(opens: bool) -> Self {
+        Self(Mutex::new(Inner { stays_closed: !opens, ..Inner::default() }))
+    }
+
     pub(super) fn state(&self) -> BreakerState {
         let inner = self.0.lock();
         let now = Instant::now();
@@ -133,6 +139,7 @@ impl Inner {
             self.rest = Some(Open { until: now + *wait, error: error.clone(), probing: false });
         }
         let opens = match &self.open {
+            _ if self.stays_closed => false,
             None => self.failures >= IN_A_ROW || self.window.is_mostly_failed(now),
             // Calls that were under way when it opened say nothing new.
             Some(_) => probed,
@@ -194,7 +201,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn five_failures_in_a_row_open_it_and_a_success_in_between_does_not() {
-        let breaker = Arc::new(Breaker::default());
+        let breaker = Arc::new(Breaker::new(true));
         fail(&breaker, 4);
         breaker.enter().unwrap().succeeded();
         fail(&breaker, 4);
@@ -206,8 +213,17 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn one_that_is_switched_off_only_keeps_the_wait_that_was_asked_for() {
+        let breaker = Arc::new(Breaker::new(false));
+        fail(&breaker, 100);
+        assert_eq!(breaker.state(), BreakerState::Closed);
+        breaker.enter().unwrap().failed(&ProviderError::RateLimited { retry_after: Some(Duration::from_secs(7)) });
+        assert_eq!(wait(&breaker), Some(7));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn half_of_many_failures_open_it() {
-        let breaker = Arc::new(Breaker::default());
+        let breaker = Arc::new(Breaker::new(true));
         for _ in 0..9 {
             breaker.enter().unwrap().succeeded();
             fail(&breaker, 1);
@@ -220,7 +236,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn one_probe_is_let_through_and_its_success_closes_it() {
-        let breaker = Arc::new(Breaker::default());
+        let breaker = Arc::new(Breaker::new(true));
         fail(&breaker, 5);
         advance(Duration::from_secs(10)).await;
         assert_eq!(breaker.state(), BreakerState::HalfOpen);
@@ -234,7 +250,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_probe_that_fails_doubles_the_wait_up_to_a_minute() {
-        let breaker = Arc::new(Breaker::default());
+        let breaker = Arc::new(Breaker::new(true));
         fail(&breaker, 5);
         for seconds in [10, 20, 40, 60, 60] {
             assert_eq!(wait(&breaker), Some(seconds));
@@ -245,7 +261,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_probe_that_nobody_waits_for_any_more_gives_its_place_back() {
-        let breaker = Arc::new(Breaker::default());
+        let breaker = Arc::new(Breaker::new(true));
         fail(&breaker, 5);
         advance(Duration::from_secs(10)).await;
         drop(breaker.enter().unwrap());
@@ -254,7 +270,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn calls_that_were_under_way_do_not_prolong_it() {
-        let breaker = Arc::new(Breaker::default());
+        let breaker = Arc::new(Breaker::new(true));
         let late = breaker.enter().unwrap();
         fail(&breaker, 5);
         advance(Duration::from_secs(5)).await;
@@ -264,7 +280,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_provider_that_asks_for_time_gets_it() {
-        let breaker = Arc::new(Breaker::default());
+        let breaker = Arc::new(Breaker::new(true));
         let limited = ProviderError::RateLimited { retry_after: Some(Duration::from_secs(7)) };
         breaker.enter().unwrap().failed(&limited);
         let refusal = breaker.check().unwrap_err();

@@ -21,7 +21,7 @@ use self::{
     budget::Budget,
     places::Places,
 };
-use crate::{CompletionRequest, Provider, ProviderError, ProviderState};
+use crate::{CompletionRequest, Prices, Provider, ProviderError, ProviderState};
 
 /// The providers in the operator's order of preference. A cheap handle; clones are one router.
 #[derive(Debug, Clone)]
@@ -38,12 +38,16 @@ pub struct Listed {
     pub max_in_flight: Option<usize>,
     /// How long a call waits for a place.
     pub queue: Duration,
+    /// Whether it is left alone for a while when it fails too often.
+    pub breaker: bool,
+    /// What it charges.
+    pub prices: Option<Prices>,
 }
 
 impl Listed {
-    /// Without a limit of calls.
+    /// Without a limit of calls, with a breaker.
     pub fn unlimited(provider: Arc<dyn Provider>) -> Self {
-        Self { provider, max_in_flight: None, queue: Duration::ZERO }
+        Self { provider, max_in_flight: None, queue: Duration::ZERO, breaker: true, prices: None }
     }
 }
 
@@ -74,7 +78,8 @@ struct Route {
 impl Route {
     fn new(listed: Listed) -> Self {
         let places = Places::new(listed.max_in_flight);
-        Self { listed, breaker: Arc::default(), budget: Budget::new(), places }
+        let breaker = Arc::new(Breaker::new(listed.breaker));
+        Self { listed, breaker, budget: Budget::new(), places }
     }
 
     fn provider(&self) -> &Arc<dyn Provider> {
@@ -106,10 +111,12 @@ impl Router {
     pub fn relisted(&self, listed: Vec<Listed>) -> Self {
         let known = |listed: &Listed| {
             self.routes.iter().find(|route| {
-                let Listed { provider, max_in_flight, queue } = &route.listed;
+                let Listed { provider, max_in_flight, queue, breaker, prices } = &route.listed;
                 Arc::ptr_eq(provider, &listed.provider)
                     && *max_in_flight == listed.max_in_flight
                     && *queue == listed.queue
+                    && *breaker == listed.breaker
+                    && *prices == listed.prices
             })
         };
         let routes = listed.into_iter().map(|listed| match known(&listed) {
@@ -127,6 +134,11 @@ impl Router {
     /// The provider of this name.
     pub fn provider(&self, id: &ProviderId) -> Option<&Arc<dyn Provider>> {
         self.providers().find(|provider| provider.id() == id)
+    }
+
+    /// What the provider of this name charges.
+    pub fn prices(&self, id: &ProviderId) -> Option<Prices> {
+        self.routes.iter().find(|route| route.provider().id() == id)?.listed.prices
     }
 
     /// How each of them does, in their order.

@@ -276,6 +276,8 @@ async fn a_full_provider_is_passed_over_and_waited_for_only_if_there_is_no_other
         provider: Arc::clone(provider) as Arc<dyn Provider>,
         max_in_flight: Some(1),
         queue: Duration::from_secs(5),
+        breaker: true,
+        prices: None,
     };
     let both = Router::new(vec![limit(&slow), limit(&second)]);
     let mut first = Box::pin(ask(&both));

@@ -50,6 +50,7 @@ pub(in crate::settings) struct ProviderForm {
     max_tokens: Option<u32>,
     #[serde(default, deserialize_with = "values::maybe_within::<_, _, 1, 100_000>")]
     max_in_flight: Option<usize>,
+    breaker: Option<bool>,
     prices: Option<PricesForm>,
     #[serde(default)]
     deadlines: DeadlinesForm,
@@ -196,6 +197,7 @@ impl ProviderForm {
             sampling: Sampling { temperature: self.temperature, top_p: self.top_p, max_tokens: self.max_tokens },
             deadlines: Deadlines::of(kind).or(self.deadlines),
             max_in_flight: self.max_in_flight,
+            breaker: self.breaker.unwrap_or(true),
             prices: self.prices.map(Prices::from),
         })
     }

@@ -78,6 +78,7 @@ fn chosen_by_variables(local_model: &str, at: &mut Resolve<'_>) -> Option<Provid
         sampling: Sampling::default(),
         deadlines,
         max_in_flight: None,
+        breaker: true,
         prices: None,
     })
 }

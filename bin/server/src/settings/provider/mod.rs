@@ -29,8 +29,24 @@ pub struct ProviderSettings {
     pub deadlines: Deadlines,
     /// How many calls of it may run at once; none: as many as there are turns.
     pub max_in_flight: Option<usize>,
+    /// Whether it is left alone for a while when it fails too often.
+    pub breaker: bool,
     /// What it charges.
     pub prices: Option<Prices>,
+}
+
+impl ProviderSettings {
+    /// Whether the same connection, or the same loaded model, serves both: how it is used may differ.
+    pub fn is_same_backend(&self, other: &Self) -> bool {
+        let Self { name, kind, model, step_format, sampling, deadlines, max_in_flight: _, breaker: _, prices: _ } =
+            self;
+        *name == other.name
+            && *kind == other.kind
+            && *model == other.model
+            && *step_format == other.step_format
+            && *sampling == other.sampling
+            && *deadlines == other.deadlines
+    }
 }
 
 /// What a provider is.
