@@ -23,6 +23,7 @@ mod answer;
 mod client;
 mod expect;
 mod gate;
+mod play;
 mod reply;
 mod server;
 mod sse;

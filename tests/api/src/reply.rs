@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::{
@@ -12,6 +14,8 @@ pub enum Part {
     Bytes(Vec<u8>),
     /// Waits for the test.
     Gate(Gate),
+    /// Waits so long.
+    Pause(Duration),
 }
 
 /// What the upstream replies to one request.
@@ -19,21 +23,37 @@ pub enum Part {
 pub struct Script {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
+    pub(crate) framing: Framing,
     pub(crate) parts: Vec<Part>,
     pub(crate) end: ScriptEnd,
+}
+
+/// How a reply says where its body ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Framing {
+    /// By the last chunk; each write is a chunk.
+    Chunked,
+    /// By a `content-length`, true or not.
+    Length(usize),
+    /// By the end of the connection.
+    Close,
+    /// There is no head but what the parts say.
+    Raw,
 }
 
 /// How a reply ends after its last part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ScriptEnd {
-    /// As HTTP wants it: the body's last chunk.
+    /// As HTTP wants it: the body's last chunk, if it has chunks.
     Orderly,
     /// The connection is closed in the middle of the body.
     Abrupt,
+    /// The connection is torn down without a farewell: the other side sees a reset.
+    Reset,
+    /// The writing side is closed in the middle of the body; the reading side stays open until the other closes.
+    HalfClosed,
     /// Nothing more is sent; the connection stays open until the other side closes it.
     Stalled,
-    /// Not even a status line: the connection is closed at once.
-    NoHead,
 }
 
 impl Script {
@@ -42,6 +62,7 @@ impl Script {
         Self {
             status,
             headers: vec![("content-type".to_owned(), content_type.to_owned())],
+            framing: Framing::Chunked,
             parts: vec![Part::Bytes(body.into())],
             end: ScriptEnd::Orderly,
         }
@@ -89,9 +110,14 @@ impl Script {
         script
     }
 
+    /// Exactly these bytes and nothing else, the status line included, if there is one.
+    pub fn raw(bytes: impl Into<Vec<u8>>) -> Self {
+        Self { framing: Framing::Raw, end: ScriptEnd::Abrupt, ..Self::stream(bytes) }
+    }
+
     /// A connection that is closed without a word.
     pub fn hang_up() -> Self {
-        Self { end: ScriptEnd::NoHead, ..Self::stream([]) }
+        Self::raw([])
     }
 
     /// The head of a stream, and then nothing.
@@ -116,6 +142,18 @@ impl Script {
         self
     }
 
+    /// Adds a pause: what is added next waits so long.
+    pub fn then_pause(mut self, pause: Duration) -> Self {
+        self.parts.push(Part::Pause(pause));
+        self
+    }
+
+    /// Says that the body is of this type.
+    pub fn with_content_type(mut self, content_type: &str) -> Self {
+        self.headers.retain(|(name, _)| name != "content-type");
+        self.with_header("content-type", content_type)
+    }
+
     /// Adds a header.
     pub fn with_header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
@@ -134,9 +172,33 @@ impl Script {
         self
     }
 
+    /// Resets the connection instead of ending.
+    pub fn resetting(mut self) -> Self {
+        self.end = ScriptEnd::Reset;
+        self
+    }
+
+    /// Closes the writing side alone, in the middle of the body, instead of ending.
+    pub fn half_closing(mut self) -> Self {
+        self.end = ScriptEnd::HalfClosed;
+        self
+    }
+
     /// Sends nothing more instead of ending.
     pub fn stalling(mut self) -> Self {
         self.end = ScriptEnd::Stalled;
+        self
+    }
+
+    /// Announces a body of so many bytes, however long it is.
+    pub fn announcing(mut self, bytes: usize) -> Self {
+        self.framing = Framing::Length(bytes);
+        self
+    }
+
+    /// Announces no end of the body: it is the connection's.
+    pub fn until_close(mut self) -> Self {
+        self.framing = Framing::Close;
         self
     }
 
@@ -160,9 +222,15 @@ impl Script {
             .into_iter()
             .flat_map(|part| match part {
                 Part::Bytes(bytes) => bytes.into_iter().map(|byte| Part::Bytes(vec![byte])).collect(),
-                gate @ Part::Gate(_) => vec![gate],
+                wait @ (Part::Gate(_) | Part::Pause(_)) => vec![wait],
             })
             .collect();
+        self
+    }
+
+    /// The same body, with a pause after each write.
+    pub fn dripping(mut self, pause: Duration) -> Self {
+        self.parts = self.parts.into_iter().flat_map(|part| [part, Part::Pause(pause)]).collect();
         self
     }
 

@@ -1,23 +1,22 @@
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex},
+    time::Instant,
 };
 
 use serde_json::{Value, json};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    io::AsyncReadExt,
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::watch,
     task::{AbortHandle, JoinSet},
 };
 
-use crate::{
-    Answer, Format, Script,
-    reply::{Part, ScriptEnd},
-};
+use crate::{Answer, Format, Script, play::play, reply::ScriptEnd};
 
 /// An OpenAI-compatible server that does what the test says, and remembers what it was asked.
 pub struct Upstream {
+    scheme: &'static str,
     address: SocketAddr,
     shared: Arc<Shared>,
     accepting: AbortHandle,
@@ -40,7 +39,21 @@ struct Shared {
     script: Box<dyn Fn(&Recorded) -> Script + Send + Sync>,
     requests: Mutex<Vec<Recorded>>,
     asked: watch::Sender<usize>,
-    abandoned: watch::Sender<usize>,
+    connected: watch::Sender<usize>,
+    /// When the other side closed the connection of an unfinished reply.
+    abandoned: watch::Sender<Vec<Instant>>,
+}
+
+impl Shared {
+    fn new(script: impl Fn(&Recorded) -> Script + Send + Sync + 'static) -> Arc<Self> {
+        Arc::new(Self {
+            script: Box::new(script),
+            requests: Mutex::default(),
+            asked: watch::Sender::default(),
+            connected: watch::Sender::default(),
+            abandoned: watch::Sender::default(),
+        })
+    }
 }
 
 impl Recorded {
@@ -80,14 +93,9 @@ impl Upstream {
     pub async fn start(script: impl Fn(&Recorded) -> Script + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
         let address = listener.local_addr().expect("it is bound");
-        let shared = Arc::new(Shared {
-            script: Box::new(script),
-            requests: Mutex::default(),
-            asked: watch::Sender::new(0),
-            abandoned: watch::Sender::new(0),
-        });
+        let shared = Shared::new(script);
         let accepting = tokio::spawn(accept(listener, Arc::clone(&shared))).abort_handle();
-        Self { address, shared, accepting }
+        Self { scheme: "http", address, shared, accepting }
     }
 
     /// One that gives the same answer to all, in the format that each asks for.
@@ -105,9 +113,36 @@ impl Upstream {
         Self::start(move |_| script.clone()).await
     }
 
+    /// One that does one thing after the other, and the last one from then on.
+    pub async fn playing_in_turn(scripts: Vec<Script>) -> Self {
+        Self::start(move |request| scripts[request.number.min(scripts.len() - 1)].clone()).await
+    }
+
+    /// One whose port refuses connections, and is nobody else's meanwhile.
+    pub fn refusing() -> Self {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.bind(([127, 0, 0, 1], 0).into()).expect("a port is free");
+        let address = socket.local_addr().expect("it is bound");
+        let holding = async move {
+            let _bound = socket;
+            std::future::pending::<()>().await;
+        };
+        let accepting = tokio::spawn(holding).abort_handle();
+        Self { scheme: "http", address, shared: Shared::new(|_| Script::hang_up()), accepting }
+    }
+
+    /// One that takes connections, and leaves the TLS handshake on them unanswered.
+    pub async fn without_handshake() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+        let address = listener.local_addr().expect("it is bound");
+        let shared = Shared::new(|_| Script::hang_up());
+        let accepting = tokio::spawn(accept_in_silence(listener, Arc::clone(&shared))).abort_handle();
+        Self { scheme: "https", address, shared, accepting }
+    }
+
     /// What the server is given as `OPENAI_BASE_URL`.
     pub fn base_url(&self) -> String {
-        format!("http://{}/v1", self.address)
+        format!("{}://{}/v1", self.scheme, self.address)
     }
 
     /// Everything that it was asked to complete.
@@ -120,17 +155,26 @@ impl Upstream {
         *self.shared.asked.borrow()
     }
 
+    /// How many connections it has taken.
+    pub fn connections(&self) -> usize {
+        *self.shared.connected.borrow()
+    }
+
     /// Resolves when it has been asked `count` times.
     pub async fn asked(&self, count: usize) {
         let mut asked = self.shared.asked.subscribe();
         crate::within("a request to the upstream", asked.wait_for(|n| *n >= count)).await.expect("it lives");
     }
 
-    /// Resolves when the other side has closed the connection of `count` unfinished replies.
-    pub async fn abandoned(&self, count: usize) {
+    /// Resolves when the other side has closed the connection of `count` unfinished replies; says when it closed the
+    /// last of these.
+    ///
+    /// # Panics
+    /// If `count` is 0.
+    pub async fn abandoned(&self, count: usize) -> Instant {
         let mut abandoned = self.shared.abandoned.subscribe();
         let what = "the server to close its connection to the upstream";
-        crate::within(what, abandoned.wait_for(|n| *n >= count)).await.expect("it lives");
+        crate::within(what, abandoned.wait_for(|times| times.len() >= count)).await.expect("it lives")[count - 1]
     }
 }
 
@@ -146,6 +190,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     loop {
         tokio::select! {
             Ok((socket, _)) = listener.accept() => {
+                shared.connected.send_modify(|count| *count += 1);
                 let shared = Arc::clone(&shared);
                 connections.spawn(async move {
                     // A connection that the other side closes is no fault of the upstream's.
@@ -158,6 +203,20 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
                 }
             }
         }
+    }
+}
+
+async fn accept_in_silence(listener: TcpListener, shared: Arc<Shared>) {
+    let mut connections = JoinSet::new();
+    while let Ok((mut socket, _)) = listener.accept().await {
+        shared.connected.send_modify(|count| *count += 1);
+        let shared = Arc::clone(&shared);
+        connections.spawn(async move {
+            let mut heard = Vec::new();
+            // However it ends, it is the other side that ended it.
+            let _ = socket.read_to_end(&mut heard).await;
+            shared.abandoned.send_modify(|times| times.push(Instant::now()));
+        });
     }
 }
 
@@ -188,7 +247,9 @@ async fn serve(mut socket: TcpStream, shared: &Shared) -> std::io::Result<()> {
         }
     };
     if abandoned {
-        shared.abandoned.send_modify(|count| *count += 1);
+        shared.abandoned.send_modify(|times| times.push(Instant::now()));
+    } else if script.end == ScriptEnd::Reset {
+        socket.set_zero_linger()?;
     }
     Ok(())
 }
@@ -222,40 +283,4 @@ async fn read_request(socket: &mut TcpStream) -> std::io::Result<Option<Request>
         }
     }
     Ok(Some((request_line, headers, body)))
-}
-
-async fn play(socket: &mut (impl AsyncWriteExt + Unpin), script: &Script) -> std::io::Result<()> {
-    if script.end == ScriptEnd::NoHead {
-        return Ok(());
-    }
-    let mut parts = script.parts.iter().peekable();
-    if let Some(Part::Gate(gate)) = parts.peek() {
-        gate.pass().await;
-        parts.next();
-    }
-    let mut head =
-        format!("HTTP/1.1 {} Scripted\r\ntransfer-encoding: chunked\r\nconnection: close\r\n", script.status);
-    for (name, value) in &script.headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
-    }
-    head.push_str("\r\n");
-    socket.write_all(head.as_bytes()).await?;
-    for part in parts {
-        match part {
-            Part::Gate(gate) => gate.pass().await,
-            Part::Bytes(bytes) if bytes.is_empty() => {}
-            Part::Bytes(bytes) => {
-                let mut chunk = format!("{:x}\r\n", bytes.len()).into_bytes();
-                chunk.extend_from_slice(bytes);
-                chunk.extend_from_slice(b"\r\n");
-                socket.write_all(&chunk).await?;
-                socket.flush().await?;
-            }
-        }
-    }
-    match script.end {
-        ScriptEnd::Orderly => socket.write_all(b"0\r\n\r\n").await,
-        ScriptEnd::Stalled => std::future::pending().await,
-        ScriptEnd::Abrupt | ScriptEnd::NoHead => Ok(()),
-    }
 }
