@@ -12,8 +12,16 @@ mod after_a_token;
 mod at_the_end;
 mod before_a_token;
 mod before_the_head;
+mod breaker;
+mod budget;
+mod every_turn;
+mod failover;
+mod in_time;
+mod leaving;
+mod overload;
 mod row;
 mod table;
+mod wait;
 
 use hitesh_tests_api::{ServerBuilder, Upstream};
 
