@@ -51,7 +51,7 @@ async fn five_failures_in_a_row_open_it_and_its_caller_is_told_why_at_once() {
 #[tokio::test]
 async fn half_of_many_calls_failing_opens_it() {
     let upstream = Upstream::start(|request: &Recorded| match request.number % 2 {
-        0 => Script::error(404),
+        1 => Script::error(404),
         _ => Script::answer(&Answer::short("a", "b", "c"), request.format()),
     })
     .await;
