@@ -50,7 +50,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         match event {
             TurnEvent::Journal(JournalEvent::StepStarted(step)) => print!("\n\n[{step}] "),
             TurnEvent::Journal(JournalEvent::StepDelta(_, text)) => print!("{text}"),
-            TurnEvent::Ended(end) => println!("\n\n{end:?}"),
+            TurnEvent::Ended(end, _) => println!("\n\n{end:?}"),
             TurnEvent::Started(_) | TurnEvent::Journal(_) => {}
         }
         std::io::stdout().flush()?;

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Instant};
 
 use hitesh_cache::CacheKey;
-use hitesh_domain::{Owner, SessionId, Source, TurnId, TurnInfo};
+use hitesh_domain::{Owner, Replaces, SessionId, Source, TurnId, TurnInfo};
 use hitesh_llm::{History, Provider, Router};
 use hitesh_sessions::{Claim, Context, NewTurn, StoreError};
 use time::OffsetDateTime;
@@ -24,11 +24,17 @@ use crate::{
 };
 
 impl Inner {
-    pub(crate) async fn start(self: &Arc<Self>, request: TurnRequest) -> Result<Turn, EngineError> {
-        let Some(key) = request.idempotency.clone() else { return self.begin(request, TurnId::now()).await };
+    pub(crate) async fn start(
+        self: &Arc<Self>,
+        request: TurnRequest,
+        replaces: Option<Replaces>,
+    ) -> Result<Turn, EngineError> {
+        let Some(key) = request.idempotency.clone() else {
+            return self.begin(request, replaces, TurnId::now()).await;
+        };
         let owner = request.owner.clone();
         let work = async {
-            let digest = digest(&request);
+            let digest = digest(&request, replaces.as_ref());
             let claim = Claim { key: key.clone(), digest, turn: TurnId::now() };
             let bound = self.patient(self.store.claim(&owner, claim)).await?;
             if bound.digest != digest {
@@ -39,16 +45,21 @@ impl Inner {
                 // It came to nothing, and the caller asks again: that is a new turn.
                 Some(_) => {
                     let bound = self.patient(self.store.rebind(&owner, bound, TurnId::now())).await?;
-                    self.begin(request, bound.turn).await
+                    self.begin(request, replaces, bound.turn).await
                 }
                 // The key is new, or what it was bound to never began: this request is that turn.
-                None => self.begin(request, bound.turn).await,
+                None => self.begin(request, replaces, bound.turn).await,
             }
         };
         self.beginnings.alone(&owner, &key, work).await
     }
 
-    async fn begin(self: &Arc<Self>, request: TurnRequest, id: TurnId) -> Result<Turn, EngineError> {
+    async fn begin(
+        self: &Arc<Self>,
+        request: TurnRequest,
+        replaces: Option<Replaces>,
+        id: TurnId,
+    ) -> Result<Turn, EngineError> {
         if self.draining.is_cancelled() {
             return Err(EngineError::Draining);
         }
@@ -67,7 +78,8 @@ impl Inner {
             None => Context::default(),
             Some(session) => {
                 let turns = self.settings.max_history_messages.div_ceil(2);
-                self.patient(self.store.context(&request.owner, session, turns)).await?
+                let before = replaces.map(|replaces| replaces.turn);
+                self.patient(self.store.context(&request.owner, session, turns, before)).await?
             }
         };
         let ask = Arc::new(Ask {
@@ -95,6 +107,7 @@ impl Inner {
                 model: asked.model().to_owned(),
                 source: Source::Model,
                 started_at,
+                replaces,
             },
             question: request.content,
             notes: prepared.notes.clone(),

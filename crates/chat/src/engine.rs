@@ -1,7 +1,7 @@
 use std::{sync::Arc, time::Duration};
 
 use hitesh_cache::Cache;
-use hitesh_domain::{Owner, SessionId, TurnId};
+use hitesh_domain::{Feedback, Owner, SessionId, TurnId};
 use hitesh_llm::{Listed, ProviderError, Router};
 use hitesh_sessions::{Page, SessionStore, StoredTurn};
 use time::OffsetDateTime;
@@ -17,7 +17,7 @@ use crate::{
     idempotency::Beginnings,
     personas::Personas,
     registry::{Limits, Registry},
-    request::TurnRequest,
+    request::{ReplaceRequest, TurnRequest},
     setup::CurrentSetup,
     turn::{Snapshot, Turn},
 };
@@ -136,8 +136,30 @@ impl Engine {
     pub async fn start(&self, request: TurnRequest) -> Result<Turn, EngineError> {
         let inner = Arc::clone(&self.inner);
         // A task of its own: a caller that is dropped halfway leaves no turn half begun.
-        let begun = self.inner.tasks.spawn_on(async move { inner.start(request).await }, &self.inner.runtime);
+        let begun = self.inner.tasks.spawn_on(async move { inner.start(request, None).await }, &self.inner.runtime);
         begun.await.unwrap_or(Err(EngineError::Internal))
+    }
+
+    /// Begins a turn in the place of one that has ended, in the light of the turns before that place. The model is asked
+    /// anew, whatever the cache has. The new turn takes effect when it ends with some `output`; until then, and if it ends
+    /// without any, the old one counts. Goes on as one that was [started](Self::start).
+    ///
+    /// # Errors
+    /// As of `start`, and `TurnNotFound` or `TurnRunning`.
+    pub async fn start_replacement(&self, request: ReplaceRequest) -> Result<Turn, EngineError> {
+        let inner = Arc::clone(&self.inner);
+        let begun =
+            self.inner.tasks.spawn_on(async move { inner.start_replacement(request).await }, &self.inner.runtime);
+        begun.await.unwrap_or(Err(EngineError::Internal))
+    }
+
+    /// Keeps what the learner thinks of a turn that has ended, in place of what was kept before; `None` takes it back.
+    /// Durable when it returns.
+    ///
+    /// # Errors
+    /// `TurnNotFound`, `TurnRunning` or `StoreUnavailable`.
+    pub async fn feedback(&self, owner: &Owner, id: TurnId, feedback: Option<Feedback>) -> Result<(), EngineError> {
+        self.inner.feedback(owner, id, feedback).await
     }
 
     /// A turn of this owner, live or from the store.
@@ -154,7 +176,7 @@ impl Engine {
         Ok(Some(turn.ended().await))
     }
 
-    /// A page of a session's turns, oldest first.
+    /// A page of a session's turns, first to last.
     pub async fn history(
         &self,
         owner: &Owner,

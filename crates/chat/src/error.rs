@@ -34,6 +34,12 @@ pub enum EngineError {
     /// There is no provider to ask: all are unavailable, or failed too often lately.
     #[error("no provider can be asked: {}", .0.error)]
     NobodyToAsk(Failure),
+    /// There is no such turn, or it is not stored.
+    #[error("there is no such turn")]
+    TurnNotFound,
+    /// The turn has not ended: stop it first.
+    #[error("the turn has not ended")]
+    TurnRunning,
     /// The idempotency key was used for another request.
     #[error("the idempotency key was used for another request")]
     IdempotencyConflict,

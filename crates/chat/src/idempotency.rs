@@ -1,6 +1,6 @@
 use std::{collections::HashMap, sync::Arc};
 
-use hitesh_domain::{IdempotencyKey, Owner};
+use hitesh_domain::{IdempotencyKey, Owner, Replaces};
 use parking_lot::Mutex;
 
 use crate::request::TurnRequest;
@@ -34,7 +34,7 @@ impl Beginnings {
 }
 
 /// What makes two requests the same, under one key of one owner.
-pub(crate) fn digest(request: &TurnRequest) -> [u8; 32] {
+pub(crate) fn digest(request: &TurnRequest, replaces: Option<&Replaces>) -> [u8; 32] {
     let TurnRequest { owner: _, session, persona, content, cache, store, idempotency: _ } = request;
     let mut hasher = blake3::Hasher::new();
     for field in [
@@ -46,6 +46,10 @@ pub(crate) fn digest(request: &TurnRequest) -> [u8; 32] {
     ] {
         hasher.update(&(field.len() as u64).to_le_bytes());
         hasher.update(field.as_bytes());
+    }
+    if let Some(Replaces { turn, with_followers }) = replaces {
+        hasher.update(turn.as_bytes());
+        hasher.update(&[u8::from(*with_followers)]);
     }
     *hasher.finalize().as_bytes()
 }

@@ -86,6 +86,8 @@ impl LiveTurn {
             provider: answerer.provider,
             model: answerer.model,
             retry_after: self.generation.retry_after(),
+            replaced_by: None,
+            feedback: None,
         }
     }
 }

@@ -20,7 +20,7 @@ pub struct Reader {
 #[derive(Debug)]
 enum EventSource {
     Live { lease: Lease, shown: watch::Receiver<Shown>, ahead: VecDeque<JournalEvent>, over: bool },
-    Over(VecDeque<TurnEvent>),
+    Over(VecDeque<(u64, TurnEvent)>),
 }
 
 impl Reader {
@@ -34,9 +34,10 @@ impl Reader {
             },
             State::Over(snapshot) => {
                 let events = std::iter::once(TurnEvent::Started(Arc::clone(&snapshot.info)))
-                    .chain(snapshot.transcript.events().into_iter().map(TurnEvent::Journal))
-                    .chain(snapshot.end.map(TurnEvent::Ended));
-                EventSource::Over(events.skip(usize::try_from(from).unwrap_or(usize::MAX)).collect())
+                    .chain(snapshot.transcript.events().into_iter().map(TurnEvent::Journal));
+                let end = snapshot.end.zip(snapshot.ended_at).map(|(end, at)| TurnEvent::Ended(end, at));
+                let numbered = (0..).zip(events).chain(snapshot.end_number().zip(end));
+                EventSource::Over(numbered.filter(|(number, _)| *number >= from).collect())
             }
         };
         Self { next: from, source, _open: OpenReader::new(figures) }
@@ -44,15 +45,15 @@ impl Reader {
 
     /// The next event with its number; `None` after the end. Cancel safe.
     pub async fn next(&mut self) -> Option<(u64, TurnEvent)> {
-        let event = match &mut self.source {
+        match &mut self.source {
             EventSource::Over(events) => events.pop_front(),
             EventSource::Live { lease, shown, ahead, over } => {
-                next_live(&lease.0.info, lease, shown, ahead, over, self.next).await
+                let number = self.next;
+                let event = next_live(&lease.0.info, lease, shown, ahead, over, number).await?;
+                self.next += 1;
+                Some((number, event))
             }
-        }?;
-        let number = self.next;
-        self.next += 1;
-        Some((number, event))
+        }
     }
 }
 
@@ -81,11 +82,11 @@ async fn next_live(
             ahead.extend(lease.0.generation().journal.slice(number - 1, now.events));
             continue;
         }
-        if let Some((end, _)) = now.end {
+        if let Some((end, at)) = now.end {
             *over = true;
             // A turn that never became durable shows its end only; a cursor beyond the end shows nothing.
             let last = if now.begun { now.events + 1 } else { 0 };
-            return (number <= last).then_some(TurnEvent::Ended(end));
+            return (number <= last).then_some(TurnEvent::Ended(end, at));
         }
         shown.changed().await.ok()?;
     }

@@ -1,4 +1,4 @@
-use hitesh_domain::{Content, IdempotencyKey, Owner, PersonaId, SessionId};
+use hitesh_domain::{Content, IdempotencyKey, Owner, PersonaId, SessionId, TurnId};
 
 /// One question, validated.
 #[derive(Debug, Clone)]
@@ -15,6 +15,19 @@ pub struct TurnRequest {
     pub cache: CachePolicy,
     /// Whether the turn belongs to the session's history; `false` reads and writes none.
     pub store: bool,
+    /// The caller's mark for "the same request again".
+    pub idempotency: Option<IdempotencyKey>,
+}
+
+/// A question in the place of one that was answered, validated. Session and persona are those of the old turn.
+#[derive(Debug, Clone)]
+pub struct ReplaceRequest {
+    /// Who asks.
+    pub owner: Owner,
+    /// The turn whose place the new one takes.
+    pub turn: TurnId,
+    /// Another question, with which what followed the old one goes out of the context; `None` asks the same one again.
+    pub content: Option<Content>,
     /// The caller's mark for "the same request again".
     pub idempotency: Option<IdempotencyKey>,
 }

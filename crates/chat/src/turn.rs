@@ -1,6 +1,8 @@
 use std::sync::Arc;
 
-use hitesh_domain::{Content, End, IncompleteReason, Outcome, ProviderId, Source, Transcript, TurnInfo};
+use hitesh_domain::{
+    Content, End, Feedback, IncompleteReason, Outcome, ProviderId, Source, Transcript, TurnId, TurnInfo,
+};
 use hitesh_sessions::{NewTurn, StoredTurn};
 use time::OffsetDateTime;
 
@@ -45,6 +47,10 @@ pub struct Snapshot {
     pub model: String,
     /// When it may be worth to ask again, if it failed in this process and an upstream said so.
     pub retry_after: Option<std::time::Duration>,
+    /// The turn that took its place, as far as the store was asked: none while it runs.
+    pub replaced_by: Option<TurnId>,
+    /// What the learner thinks of it.
+    pub feedback: Option<Feedback>,
 }
 
 impl Turn {
@@ -99,8 +105,9 @@ impl Snapshot {
 
     /// A turn that only the store knows. One that is open there runs nowhere any more: its process died.
     pub(crate) fn of_stored(turn: StoredTurn) -> Self {
+        let StoredTurn { replaced_by, feedback, .. } = turn;
         match turn.outcome {
-            Some(outcome) => Self::with_outcome(turn.info, turn.question, outcome),
+            Some(outcome) => Self { replaced_by, feedback, ..Self::with_outcome(turn.info, turn.question, outcome) },
             None => Self {
                 question: turn.question,
                 transcript: turn.partial.unwrap_or_default(),
@@ -111,8 +118,15 @@ impl Snapshot {
                 model: turn.info.model.clone(),
                 retry_after: None,
                 info: Arc::new(turn.info),
+                replaced_by,
+                feedback,
             },
         }
+    }
+
+    /// The number of its last event, `Ended`; none while it runs.
+    pub fn end_number(&self) -> Option<u64> {
+        self.end.map(|end| end.number(self.transcript.event_count()))
     }
 
     /// What became of it; none while it runs.
@@ -138,6 +152,8 @@ impl Snapshot {
             provider: outcome.provider,
             model: outcome.model,
             retry_after: None,
+            replaced_by: None,
+            feedback: None,
         }
     }
 }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use crate::{End, PersonaId, ProviderId, SessionId, Source, Step, TurnId, Usage};
+use crate::{End, PersonaId, ProviderId, Replaces, SessionId, Source, Step, TurnId, Usage};
 
 /// What an answer waits for, before its first step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,16 +62,19 @@ pub struct TurnInfo {
     /// When the turn began.
     #[serde(with = "time::serde::rfc3339")]
     pub started_at: OffsetDateTime,
+    /// The turn whose place it is asked to take; none for an ordinary question.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<Replaces>,
 }
 
 /// An event of a turn as its readers see it. Numbered from 0: `Started` is 0, entry `i` of the journal is
-/// `i + 1`, and the one `Ended` is the last.
+/// `i + 1`, and the one `Ended` is the last, with [`End::number`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum TurnEvent {
     /// The turn exists and is durable.
     Started(Arc<TurnInfo>),
     /// An entry of the generation that it follows.
     Journal(JournalEvent),
-    /// How it ended; stored before it is told.
-    Ended(End),
+    /// How it ended, and when; stored before it is told.
+    Ended(End, OffsetDateTime),
 }

@@ -131,6 +131,21 @@ pub enum End {
 }
 
 impl End {
+    /// How far the end of a crashed turn is numbered beyond the place after its last kept event. Its process may have
+    /// shown more events than the last checkpoint kept, yet never so many: a checkpoint is taken each second.
+    pub const CRASH_GAP: u64 = 1 << 20;
+
+    /// The number of this end, the last event of a turn that kept `events` entries of its journal. All numbers are
+    /// contiguous but this one of a crashed turn, so that a reader who saw what was lost is known by its cursor: it
+    /// lies between the last kept event and the end.
+    pub fn number(self, events: usize) -> u64 {
+        let next = events as u64 + 1;
+        match self {
+            End::Incomplete(IncompleteReason::Crashed) => next + Self::CRASH_GAP,
+            End::Completed | End::Incomplete(_) | End::Stopped | End::Failed(_) => next,
+        }
+    }
+
     /// The status of such a turn: `completed`, `incomplete`, `stopped` or `failed`.
     pub fn status(self) -> &'static str {
         match self {

@@ -3,20 +3,39 @@ use std::fmt::Debug;
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use hitesh_domain::{
-    Content, IdempotencyKey, MessageId, Outcome, Owner, PersonaId, SessionId, Transcript, TurnId, TurnInfo,
+    Content, Feedback, IdempotencyKey, MessageId, Outcome, Owner, PersonaId, SessionId, Transcript, TurnId, TurnInfo,
 };
 use time::OffsetDateTime;
 
 /// Where sessions live. Whatever a method acknowledges survives the end of the process.
+///
+/// Each turn has a *place*. That of an ordinary turn is its own, after all that began before it. A turn with
+/// [`TurnInfo::replaces`] has the place of the turn that it names, and comes after it there. What that means is decided in
+/// the transaction that ends it, by `finish`, `record` or `recover`:
+///
+/// - with some `output` text it takes effect: the ended turns at its place that are not replaced are replaced by it, and
+///   with [`with_followers`](hitesh_domain::Replaces::with_followers) so are those at later places that began before it,
+///   open ones too;
+/// - without, it is itself replaced, by the turn that it names, and so all is as before;
+/// - if it was replaced while it was open, its end changes no other turn.
+///
+/// A replaced turn stays as it is, but for `replaced_by`, and may be named again.
 #[async_trait]
 pub trait SessionStore: Debug + Send + Sync + 'static {
-    /// The newest `turns` turns of a session that have ended with some `output` text, oldest first: what a new
-    /// question is asked in the light of. An unknown session has none.
-    async fn context(&self, owner: &Owner, session: &SessionId, turns: usize) -> Result<Context, StoreError>;
+    /// The last `turns` turns of a session, in the order of their places, that have ended with some `output` text and
+    /// are not replaced, first to last: what a new question is asked in the light of. With `before` only those at
+    /// places before that turn's. An unknown session, or a `before` that is no turn of it, has none.
+    async fn context(
+        &self,
+        owner: &Owner,
+        session: &SessionId,
+        turns: usize,
+        before: Option<TurnId>,
+    ) -> Result<Context, StoreError>;
 
-    /// Takes the question and its open turn, gives it the next place in the session, and returns at once. The
+    /// Takes the question and its open turn, gives it its place in the session, and returns at once. The
     /// turn is on disk when the [`Durable`] future has resolved. The same turn id twice is
-    /// [`StoreError::Invalid`] from that future.
+    /// [`StoreError::Invalid`] from that future, and so is one that replaces what is no turn of its session.
     ///
     /// # Errors
     /// `Unavailable` if the store takes nothing now.
@@ -35,9 +54,13 @@ pub trait SessionStore: Debug + Send + Sync + 'static {
     /// A turn of this owner.
     async fn turn(&self, owner: &Owner, turn: TurnId) -> Result<Option<StoredTurn>, StoreError>;
 
-    /// A page of a session, oldest first: the newest `limit` turns before `before`. A `before` that is no turn of
-    /// that session gives an empty page.
+    /// A page of a session in the order of the turns' places, and at one place in the order in which they began: the
+    /// last `limit` turns before `before`. A `before` that is no turn of that session gives an empty page.
     async fn history(&self, owner: &Owner, session: &SessionId, page: Page) -> Result<Vec<StoredTurn>, StoreError>;
+
+    /// Keeps what the learner thinks of an ended turn, in place of what was kept before; `None` takes it back. Whether
+    /// there is such a turn of this owner, and it has ended. Durable when it returns.
+    async fn feedback(&self, owner: &Owner, turn: TurnId, feedback: Option<Feedback>) -> Result<bool, StoreError>;
 
     /// Forgets a session with all its turns and idempotency keys; whether there was one. A `finish` or
     /// `checkpoint` that comes later restores nothing.
@@ -50,12 +73,13 @@ pub trait SessionStore: Debug + Send + Sync + 'static {
     /// claim, if it no longer was bound as `claim` says. Durable when it returns.
     async fn rebind(&self, owner: &Owner, claim: Claim, to: TurnId) -> Result<Claim, StoreError>;
 
-    /// Ends all turns that a process left open, as `Incomplete(crashed)` with their last checkpoint; how many.
-    /// For the start, before anything else.
+    /// Ends all turns that a process left open, as `Incomplete(crashed)` with their last checkpoint, in the order in
+    /// which they began; how many. For the start, before anything else.
     async fn recover(&self) -> Result<u64, StoreError>;
 
     /// Forgets the ended turns that began before `older_than` (and sessions left empty, and idempotency keys older
-    /// than 24 h); how many turns.
+    /// than 24 h); how many turns. Those that stay keep their places, and `replaces` and `replaced_by` may then name turns
+    /// that are no more.
     async fn sweep(&self, older_than: OffsetDateTime) -> Result<u64, StoreError>;
 
     /// Takes nothing more, keeps all that it took, and lets go of what it holds. Every later call is `Unavailable`;
@@ -74,7 +98,7 @@ pub type Durable = BoxFuture<'static, Result<(), StoreError>>;
 pub struct NewTurn {
     /// Whose it is.
     pub owner: Owner,
-    /// Ids, persona, provider and time.
+    /// Ids, persona, provider, time, and what it replaces.
     pub info: TurnInfo,
     /// The learner's words.
     pub question: Content,
@@ -85,7 +109,7 @@ pub struct NewTurn {
 /// What a new question is asked in the light of.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Context {
-    /// Ended turns, oldest first.
+    /// Ended turns, first to last.
     pub turns: Vec<ContextTurn>,
 }
 
@@ -115,6 +139,10 @@ pub struct StoredTurn {
     pub outcome: Option<Outcome>,
     /// What the last checkpoint of an open turn held.
     pub partial: Option<Transcript>,
+    /// The turn that took its place; none if it is current.
+    pub replaced_by: Option<TurnId>,
+    /// What the learner thinks of it.
+    pub feedback: Option<Feedback>,
 }
 
 impl StoredTurn {
@@ -136,6 +164,8 @@ pub struct Page {
     pub limit: usize,
     /// Only those before this one.
     pub before: Option<TurnId>,
+    /// Replaced turns too.
+    pub replaced: bool,
 }
 
 /// An idempotency key and what it is bound to.

@@ -20,7 +20,7 @@ use std::{
 };
 
 use futures::future::join_all;
-use hitesh_domain::{End, IncompleteReason, TurnId};
+use hitesh_domain::{End, IncompleteReason, Replaces, TurnId};
 use hitesh_sessions::{
     Page, SessionStore, SqlitePath, SqliteSessions, SqliteSettings,
     conformance::fixtures::{answer, owner, session, turn_in, without_output},
@@ -49,9 +49,13 @@ async fn the_child_that_appends_until_it_is_killed() {
     store.recover().await.unwrap();
     let callers = (0..CALLERS).map(|caller| async move {
         let name = format!("s{}", caller % 4);
+        let mut previous = None;
         for number in 0u64.. {
-            let turn = turn_in(&name, &format!("caller {caller} asks {number}"));
+            let mut turn = turn_in(&name, &format!("caller {caller} asks {number}"));
             let id = turn.info.turn;
+            // Every third takes the place of the one before it.
+            let replaced = previous.replace(id).filter(|_| number % 3 == 2);
+            turn.info.replaces = replaced.map(|turn| Replaces { turn, with_followers: false });
             let outcome = answer(&id.to_string().repeat(1 + caller));
             if number % 4 == 0 {
                 store.record(turn, outcome).await.unwrap();
@@ -109,7 +113,7 @@ async fn check(path: &Path, acknowledged: &HashMap<TurnId, Acknowledged>) -> usi
         store.recover().await.unwrap();
         let mut found = HashMap::new();
         for name in ["s0", "s1", "s2", "s3"] {
-            let page = Page { limit: usize::MAX, before: None };
+            let page = Page { limit: usize::MAX, before: None, replaced: true };
             for turn in store.history(&owner(), &session(name), page).await.unwrap() {
                 let id = turn.info.turn;
                 assert!(found.insert(id, turn).is_none(), "{id} is there twice");
@@ -123,6 +127,13 @@ async fn check(path: &Path, acknowledged: &HashMap<TurnId, Acknowledged>) -> usi
                 End::Incomplete(IncompleteReason::Crashed) => assert!(!acknowledged.ended, "{id} lost its end"),
                 other => panic!("{id} ended as {other:?}"),
             }
+        }
+        for (id, turn) in &found {
+            // An end and what it replaces are one: a kill leaves both or neither.
+            let Some(Replaces { turn: named, .. }) = turn.info.replaces else { continue };
+            let whole = turn.outcome.as_ref().unwrap().end == End::Completed;
+            let expected = if whole { (None, Some(*id)) } else { (Some(named), None) };
+            assert_eq!((turn.replaced_by, found[&named].replaced_by), expected, "{id} in the place of {named}");
         }
         let stats = store.stats().await.unwrap();
         assert_eq!(stats.turns, found.len() as u64);

@@ -71,7 +71,7 @@ fn a_file_of_a_newer_version_is_refused_and_left_as_it_is() {
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let before = fs::read(&path).unwrap();
     let error = refusal(&path);
-    assert!(matches!(error, OpenError::NewerVersion { found: 99, known: 1, .. }), "{error:?}");
+    assert!(matches!(error, OpenError::NewerVersion { found: 99, known: 2, .. }), "{error:?}");
     assert_eq!(fs::read(&path).unwrap(), before);
 }
 
@@ -155,7 +155,7 @@ async fn everything_is_there_after_reopening() {
     store.begin(open_turn.clone()).await.unwrap().await.unwrap();
     store.record(whole.clone(), answer("☕ chai")).await.unwrap();
     store.record(turn_in("t", "other"), answer("ok")).await.unwrap();
-    let page = hitesh_sessions::Page { limit: 10, before: None };
+    let page = hitesh_sessions::Page { limit: 10, before: None, replaced: false };
     let before = store.history(&owner(), &session("s"), page).await.unwrap();
     drop(store);
 

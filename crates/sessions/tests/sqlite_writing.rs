@@ -134,7 +134,7 @@ async fn a_full_file_refuses_what_does_not_fit_and_works_again_when_there_is_roo
     unavailable(store.stats().await);
 
     // What was acknowledged is there, what was refused is not.
-    let page = Page { limit: 10_000, before: None };
+    let page = Page { limit: 10_000, before: None, replaced: false };
     assert_eq!(store.history(&owner(), &session("s"), page).await.unwrap().len(), kept);
 
     store.erase(&owner(), &session("s")).await.unwrap();

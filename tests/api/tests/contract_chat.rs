@@ -201,7 +201,7 @@ async fn history_is_oldest_first_with_the_turns_own_times() {
     assert_eq!(messages.len(), 6);
     for (i, pair) in messages.chunks(2).enumerate() {
         for message in pair {
-            expect_keys(message, &["id", "type", "content", "timestamp", "turn_id", "status"]);
+            expect_keys(message, &["id", "type", "content", "timestamp", "turn_id", "status", "replaced_by"]);
             expect_uuid(&message["id"]);
             expect_time(&message["timestamp"]);
             assert_eq!(message["turn_id"], replies[i]["turn_id"]);

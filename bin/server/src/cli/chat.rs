@@ -89,7 +89,7 @@ async fn ask(
         match event {
             TurnEvent::Journal(JournalEvent::StepDelta(step, text)) => terminal.delta(step, &text)?,
             TurnEvent::Journal(JournalEvent::Status(status)) => terminal.status(&waits_for(&status))?,
-            TurnEvent::Ended(end) => return Ok(end.error().map(|code| code.sentence().to_owned())),
+            TurnEvent::Ended(end, _) => return Ok(end.error().map(|code| code.sentence().to_owned())),
             TurnEvent::Started(_) | TurnEvent::Journal(_) => {}
         }
     }

@@ -6,7 +6,7 @@ use actix_web::{
     HttpResponse,
     web::{Data, Json},
 };
-use hitesh_chat::Snapshot;
+use hitesh_chat::{Snapshot, Turn};
 use hitesh_domain::{End, MessageId};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -18,7 +18,7 @@ use super::{
     chat_body::ChatBody,
     error::{ApiError, ErrorBody},
     extract::{IdempotencyHeader, JsonBody},
-    sse::{self, DeltaFrames, Ended, Opening, SeedFrames},
+    sse::{self, DeltaFrames, Opening, SeedFrames},
 };
 
 /// How long the HTTP status of a stream may wait for a first event.
@@ -41,8 +41,7 @@ pub(super) async fn send(
     key: IdempotencyHeader,
     body: JsonBody<ChatBody>,
 ) -> Result<Json<ReplyBody>, ApiError> {
-    let turn = http.engine.start(body.0.into_request(caller, key)?).await?;
-    ReplyBody::try_from(turn.ended().await).map(Json)
+    whole(&http.engine.start(body.0.into_request(caller, key)?).await?).await
 }
 
 /// The same answer as Server-Sent Events: a step each as soon as it is whole; with `deltas`, each piece of text too.
@@ -62,15 +61,7 @@ pub(super) async fn stream(
 ) -> Result<HttpResponse, ApiError> {
     let deltas = body.0.deltas();
     let turn = http.engine.start(body.0.into_request(caller, key)?).await?;
-    let opening = Opening::of(turn.follow(0), STATUS_PATIENCE).await;
-    if opening.has_failed() {
-        return Err(ApiError::unfinished(turn.snapshot()));
-    }
-    let id = turn.info().turn;
-    Ok(match deltas {
-        true => sse::respond(opening, DeltaFrames::new(id, Ended::WhenSeen), http.keep_alive),
-        false => sse::respond(opening, SeedFrames::new(id, Ended::WhenSeen), http.keep_alive),
-    })
+    streamed(&turn, deltas, http.keep_alive).await
 }
 
 /// Two sample events, one second apart: proves that event streams pass the proxies on the way.
@@ -80,6 +71,24 @@ pub(super) async fn stream(
 )]
 pub(super) async fn stream_test(_: Caller) -> HttpResponse {
     sse::event_stream(sse::sample_events(SAMPLE_PAUSE))
+}
+
+/// A turn's whole answer, once it has ended.
+pub(super) async fn whole(turn: &Turn) -> Result<Json<ReplyBody>, ApiError> {
+    ReplyBody::try_from(turn.ended().await).map(Json)
+}
+
+/// A turn's answer as it is made. A failure before the first step still has its HTTP status.
+pub(super) async fn streamed(turn: &Turn, deltas: bool, keep_alive: Duration) -> Result<HttpResponse, ApiError> {
+    let opening = Opening::of(turn.follow(0), STATUS_PATIENCE).await;
+    if opening.has_failed() {
+        return Err(ApiError::unfinished(turn.snapshot()));
+    }
+    let id = turn.info().turn;
+    Ok(match deltas {
+        true => sse::respond(opening, DeltaFrames::new(id), keep_alive),
+        false => sse::respond(opening, SeedFrames::new(id), keep_alive),
+    })
 }
 
 /// A whole answer.
@@ -100,6 +109,10 @@ pub(super) struct ReplyBody {
     model: String,
     /// Null if the provider did not tell.
     usage: Option<UsageBody>,
+    /// Of a turn that was asked in another one's place: that one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    replaces: Option<String>,
 }
 
 /// The mentor's message.
@@ -138,6 +151,7 @@ impl TryFrom<Snapshot> for ReplyBody {
             provider: turn.provider.to_string(),
             model: turn.model,
             usage: turn.transcript.usage.map(UsageBody::from),
+            replaces: turn.info.replaces.map(|replaces| replaces.turn.to_string()),
         })
     }
 }

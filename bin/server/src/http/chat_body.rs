@@ -98,7 +98,10 @@ fn persona_id(text: String) -> Result<PersonaId, ApiError> {
 }
 
 /// The key may come in the header, in the body, or the same one in both.
-fn idempotency(header: IdempotencyHeader, field: Option<String>) -> Result<Option<IdempotencyKey>, ApiError> {
+pub(super) fn idempotency(
+    header: IdempotencyHeader,
+    field: Option<String>,
+) -> Result<Option<IdempotencyKey>, ApiError> {
     let field = field.map(IdempotencyKey::try_from).transpose();
     let field =
         field.map_err(|error| ApiError::field("idempotency_key", format_args!("has to be {}", error.rule())))?;

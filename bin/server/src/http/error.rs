@@ -34,6 +34,7 @@ pub(super) enum Code {
     Unauthorized,
     Forbidden,
     TurnNotFound,
+    TurnRunning,
     IdempotencyConflict,
     SessionBusy,
     RateLimited,
@@ -63,6 +64,7 @@ impl Code {
             Code::Unauthorized => "unauthorized",
             Code::Forbidden => "forbidden",
             Code::TurnNotFound => "turn_not_found",
+            Code::TurnRunning => "turn_running",
             Code::IdempotencyConflict => "idempotency_conflict",
             Code::SessionBusy => "session_busy",
             Code::RateLimited => "rate_limited",
@@ -89,7 +91,7 @@ impl Code {
             Code::Unauthorized => StatusCode::UNAUTHORIZED,
             Code::Forbidden => StatusCode::FORBIDDEN,
             // A stopped turn is a conflict with another request of the same caller.
-            Code::SessionBusy | Code::Turn(ErrorCode::Stopped) => StatusCode::CONFLICT,
+            Code::SessionBusy | Code::TurnRunning | Code::Turn(ErrorCode::Stopped) => StatusCode::CONFLICT,
             Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             Code::CacheUnavailable
             | Code::Turn(
@@ -129,6 +131,7 @@ impl Code {
                 "This needs the admin key, or, when none is configured, a request from the server's own machine."
             }
             Code::TurnNotFound => "There is no such turn.",
+            Code::TurnRunning => "This turn has not ended. Stop it first, or wait for its end.",
             Code::IdempotencyConflict => "This idempotency key was used for another request before. Use a new one.",
             Code::SessionBusy => "This session has too many questions in flight. Wait for an answer first.",
             Code::RateLimited => "Too many requests. Please slow down.",
@@ -288,6 +291,8 @@ impl From<EngineError> for ApiError {
                 );
                 return Self::new(Code::Turn(ErrorCode::ProviderUnavailable)).saying(what_to_do);
             }
+            EngineError::TurnNotFound => Code::TurnNotFound,
+            EngineError::TurnRunning => Code::TurnRunning,
             EngineError::IdempotencyConflict => Code::IdempotencyConflict,
             EngineError::CacheUnavailable => Code::CacheUnavailable,
             EngineError::Internal => Code::Turn(ErrorCode::Internal),

@@ -36,14 +36,37 @@ impl<T: DeserializeOwned + 'static> FromRequest for JsonBody<T> {
     type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let refused = refuse_unread(request);
-        let patience = request.app_data::<Data<Http>>().map_or(Duration::ZERO, |http| http.body_timeout);
-        let payload = payload.take();
+        let body = body(request, payload);
+        Box::pin(async move { parse(&body.await?).map(Self) })
+    }
+}
+
+/// A JSON body that may be left out: an empty one stands for the default.
+#[derive(Debug)]
+pub(super) struct OptionalJsonBody<T>(pub(super) T);
+
+impl<T: DeserializeOwned + Default + 'static> FromRequest for OptionalJsonBody<T> {
+    type Error = ApiError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let body = body(request, payload);
         Box::pin(async move {
-            refused?;
-            let read = tokio::time::timeout(patience, read(payload)).await;
-            parse(&read.map_err(|_| ApiError::new(Code::BodyTimeout))??).map(Self)
+            let body = body.await?;
+            if body.is_empty() { Ok(Self(T::default())) } else { parse(&body).map(Self) }
         })
+    }
+}
+
+/// The bytes of a body, within the limits.
+fn body(request: &HttpRequest, payload: &mut Payload) -> impl Future<Output = Result<BytesMut, ApiError>> + use<> {
+    let refused = refuse_unread(request);
+    let patience = request.app_data::<Data<Http>>().map_or(Duration::ZERO, |http| http.body_timeout);
+    let payload = payload.take();
+    async move {
+        refused?;
+        let read = tokio::time::timeout(patience, read(payload)).await;
+        read.map_err(|_| ApiError::new(Code::BodyTimeout))?
     }
 }
 

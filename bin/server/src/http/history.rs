@@ -17,7 +17,7 @@ use super::{
 /// The longest page, in turns; also what comes without a `limit`.
 const MAX_TURNS: usize = 500;
 
-/// The newest turns of a session, oldest first.
+/// The newest turns of a session, oldest first. A turn that replaced another stands in its place.
 #[utoipa::path(
     get, path = "/api/chat/history", tag = "sessions", params(HistoryQuery),
     responses(
@@ -67,6 +67,9 @@ pub(super) struct HistoryQuery {
     limit: Option<String>,
     /// Only turns before this one.
     before: Option<String>,
+    /// `true`: turns that were replaced too, each before the one that took its place.
+    #[param(value_type = Option<bool>)]
+    all: Option<String>,
 }
 
 impl HistoryQuery {
@@ -82,7 +85,12 @@ impl HistoryQuery {
             .ok_or_else(|| ApiError::field("limit", format_args!("has to be a number from 1 to {MAX_TURNS}")))?;
         let before = self.before.as_ref().map(|text| text.parse::<TurnId>()).transpose();
         let before = before.map_err(|_| ApiError::field("before", "has to be a turn id"))?;
-        Ok(Page { limit, before })
+        let replaced = match self.all.as_deref() {
+            None | Some("false") => false,
+            Some("true") => true,
+            Some(_) => return Err(ApiError::field("all", "has to be `true` or `false`")),
+        };
+        Ok(Page { limit, before, replaced })
     }
 }
 
@@ -111,6 +119,8 @@ pub(super) struct MessageBody {
     /// `running`, `completed`, `incomplete`, `stopped` or `failed`.
     #[schema(example = "completed")]
     status: &'static str,
+    /// The turn that took this one's place; null if it is current.
+    replaced_by: Option<String>,
 }
 
 impl MessageBody {
@@ -118,6 +128,7 @@ impl MessageBody {
     fn of(turn: &StoredTurn) -> impl Iterator<Item = Self> + use<> {
         let status = turn.outcome.as_ref().map_or("running", |outcome| outcome.end.status());
         let turn_id = turn.info.turn.to_string();
+        let replaced_by = turn.replaced_by.map(|turn| turn.to_string());
         let question = Self {
             id: turn.question_id().to_string(),
             r#type: "user",
@@ -125,6 +136,7 @@ impl MessageBody {
             timestamp: Timestamp(turn.info.started_at),
             turn_id: turn_id.clone(),
             status,
+            replaced_by: replaced_by.clone(),
         };
         let ended_at = turn.outcome.as_ref().map_or(turn.info.started_at, |outcome| outcome.ended_at);
         let transcript = turn.outcome.as_ref().map(|outcome| &outcome.transcript).or(turn.partial.as_ref());
@@ -136,6 +148,7 @@ impl MessageBody {
             timestamp: Timestamp(ended_at),
             turn_id,
             status,
+            replaced_by,
         });
         std::iter::once(question).chain(answer)
     }

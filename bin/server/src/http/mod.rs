@@ -15,6 +15,7 @@ mod cors;
 mod docs;
 mod error;
 mod extract;
+mod feedback;
 mod figures;
 mod health;
 mod history;
@@ -23,6 +24,7 @@ mod keys;
 mod observe;
 mod openapi;
 mod rate_limit;
+mod replace;
 mod routes;
 mod sse;
 #[cfg(test)]

@@ -6,7 +6,7 @@ use utoipa::{
     },
 };
 
-use super::{about, chat, figures, health, history, turns};
+use super::{about, chat, feedback, figures, health, history, replace, turns};
 
 /// The OpenAPI document. Schemas come from the bodies themselves; a test compares the paths with the routes.
 #[derive(OpenApi)]
@@ -21,6 +21,7 @@ use super::{about, chat, figures, health, history, turns};
         chat::send, chat::stream, chat::stream_test,
         history::read, history::erase,
         turns::read, turns::events, turns::stop,
+        replace::regenerate, replace::edit, feedback::feedback,
         health::health, health::livez, health::readyz,
         figures::performance, figures::clear_cache, figures::cache_stats,
     ),

@@ -8,7 +8,7 @@ use actix_web::{
     web::{self, ServiceConfig},
 };
 
-use super::{about, chat, docs, figures, health, history, turns};
+use super::{about, chat, docs, feedback, figures, health, history, replace, turns};
 
 /// One method of one address.
 pub(super) struct Endpoint {
@@ -30,7 +30,7 @@ enum Kind {
     Page,
 }
 
-pub(super) static ENDPOINTS: [Endpoint; 21] = [
+pub(super) static ENDPOINTS: [Endpoint; 24] = [
     get("welcome", "/", |route| route.to(about::welcome)),
     get("api", "/api", |route| route.to(about::api)),
     get("personas", "/api/personas", |route| route.to(about::personas)),
@@ -42,6 +42,9 @@ pub(super) static ENDPOINTS: [Endpoint; 21] = [
     get("turn", "/api/chat/turns/{id}", |route| route.to(turns::read)),
     get("turn_events", "/api/chat/turns/{id}/events", |route| route.to(turns::events)).of(Kind::Events),
     post("stop_turn", "/api/chat/turns/{id}/stop", |route| route.to(turns::stop)),
+    post("regenerate_turn", "/api/chat/turns/{id}/regenerate", |route| route.to(replace::regenerate)),
+    post("edit_turn", "/api/chat/turns/{id}/edit", |route| route.to(replace::edit)),
+    post("turn_feedback", "/api/chat/turns/{id}/feedback", |route| route.to(feedback::feedback)),
     get("health", "/api/chat/health", |route| route.to(health::health)),
     get("performance", "/api/chat/performance", |route| route.to(figures::performance)),
     post("clear_cache", "/api/chat/cache/clear", |route| route.to(figures::clear_cache)),

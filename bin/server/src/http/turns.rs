@@ -15,7 +15,8 @@ use super::{
     caller::Caller,
     error::{ApiError, Code, ErrorBody},
     extract::{Cursor, TurnPath},
-    sse::{self, DeltaFrames, Ended, Opening},
+    feedback::FeedbackBody,
+    sse::{self, DeltaFrames, Opening},
 };
 
 /// A turn so far.
@@ -32,7 +33,8 @@ pub(super) async fn read(http: Data<Http>, caller: Caller, id: TurnPath) -> Resu
 }
 
 /// A turn's events in the `deltas` form, from the start or after a cursor. A reader that has had them all is told 204,
-/// which ends an `EventSource`.
+/// which ends an `EventSource`. One that has had events which a crash took is told so by a `resync` event, without a
+/// number: it discards what it has had, and gets all events from the first.
 #[utoipa::path(
     get, path = "/api/chat/turns/{id}/events", tag = "turns",
     params(
@@ -52,12 +54,12 @@ pub(super) async fn events(
     after: Cursor,
 ) -> Result<HttpResponse, ApiError> {
     let turn = find(&http, &caller, &id).await?;
-    let snapshot = turn.snapshot();
-    if after.0.zip(last_event(&snapshot)).is_some_and(|(after, last)| after >= last) {
-        return Ok(HttpResponse::NoContent().finish());
-    }
-    let ended = snapshot.ended_at.map_or(Ended::WhenSeen, Ended::At);
-    let frames = DeltaFrames::new(id.0, ended).after(after.0);
+    let frames = DeltaFrames::new(id.0);
+    let frames = match Place::of(after, &turn.snapshot()) {
+        Place::AtTheEnd => return Ok(HttpResponse::NoContent().finish()),
+        Place::Lost { kept } => frames.resync(kept),
+        Place::After(after) => frames.after(after),
+    };
     Ok(sse::respond(Opening::at_once(turn.follow(0)), frames, http.keep_alive))
 }
 
@@ -78,9 +80,26 @@ async fn find(http: &Http, caller: &Caller, id: &TurnPath) -> Result<Turn, ApiEr
     http.engine.turn(&caller.owner, id.0).await?.ok_or_else(|| ApiError::new(Code::TurnNotFound))
 }
 
-/// The number of a turn's last event; none while it runs.
-fn last_event(turn: &Snapshot) -> Option<u64> {
-    turn.end.map(|_| turn.transcript.event_count() as u64 + 1)
+/// Where a reader that comes back stands in a turn.
+enum Place {
+    /// It goes on after this event.
+    After(Option<u64>),
+    /// It has had events that a crash took; the last one that was kept is `kept`.
+    Lost { kept: u64 },
+    /// It has had all.
+    AtTheEnd,
+}
+
+impl Place {
+    /// While a turn runs, a reader ahead of it waits.
+    fn of(cursor: Cursor, turn: &Snapshot) -> Self {
+        let kept = turn.transcript.event_count() as u64;
+        match cursor.0.zip(turn.end_number()) {
+            Some((after, end)) if after >= end => Place::AtTheEnd,
+            Some((after, _)) if after > kept => Place::Lost { kept },
+            _ => Place::After(cursor.0),
+        }
+    }
 }
 
 /// A turn so far.
@@ -107,6 +126,11 @@ pub(super) struct TurnBody {
     provider: String,
     model: String,
     usage: Option<UsageBody>,
+    /// The turn whose place this one was asked to take.
+    replaces: Option<String>,
+    /// The turn that took this one's place; null if it is current.
+    replaced_by: Option<String>,
+    feedback: Option<FeedbackBody>,
 }
 
 impl From<Snapshot> for TurnBody {
@@ -126,6 +150,9 @@ impl From<Snapshot> for TurnBody {
             provider: turn.provider.to_string(),
             model: turn.model,
             usage: turn.transcript.usage.map(UsageBody::from),
+            replaces: turn.info.replaces.map(|replaces| replaces.turn.to_string()),
+            replaced_by: turn.replaced_by.map(|turn| turn.to_string()),
+            feedback: turn.feedback.as_ref().map(FeedbackBody::from),
         }
     }
 }

@@ -165,7 +165,7 @@ impl Bench {
     }
 
     pub(crate) async fn history(&self, session: &str) -> Vec<StoredTurn> {
-        let page = Page { limit: 100, before: None };
+        let page = Page { limit: 100, before: None, replaced: false };
         self.engine.history(&Owner::public(), &session.parse().unwrap(), page).await.unwrap()
     }
 }
@@ -204,7 +204,7 @@ pub(crate) async fn next_delta(reader: &mut Reader, step: Step) -> String {
     loop {
         match soon(reader.next()).await {
             Some((_, TurnEvent::Journal(JournalEvent::StepDelta(at, text)))) if at == step => return text.to_string(),
-            Some((_, TurnEvent::Ended(end))) => panic!("it ended: {end:?}"),
+            Some((_, TurnEvent::Ended(end, _))) => panic!("it ended: {end:?}"),
             Some(_) => {}
             None => panic!("it is over"),
         }
@@ -215,7 +215,7 @@ pub(crate) fn ends(events: &[(u64, TurnEvent)]) -> Vec<End> {
     events
         .iter()
         .filter_map(|(_, event)| match event {
-            TurnEvent::Ended(end) => Some(*end),
+            TurnEvent::Ended(end, _) => Some(*end),
             TurnEvent::Started(_) | TurnEvent::Journal(_) => None,
         })
         .collect()

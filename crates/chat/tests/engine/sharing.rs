@@ -62,7 +62,9 @@ async fn a_late_joiner_gets_the_answer_from_its_first_word() {
     call.say("three</output>");
     call.finish(hitesh_llm::FinishReason::Stop);
     let (one, two) = (all(first.follow(0)).await, all(second.follow(0)).await);
-    assert_eq!(one[1..], two[1..]);
+    // Each turn has a beginning and an end of its own.
+    assert_eq!(one[1..one.len() - 1], two[1..two.len() - 1]);
+    assert_eq!((ends(&one), ends(&two)), (vec![End::Completed], vec![End::Completed]));
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use std::sync::{
 use async_trait::async_trait;
 use futures::FutureExt;
 use hitesh_chat::{EngineError, EngineSettings};
-use hitesh_domain::{End, ErrorCode, Outcome, Owner, SessionId, Transcript, TurnId};
+use hitesh_domain::{End, ErrorCode, Feedback, Outcome, Owner, SessionId, Transcript, TurnId};
 use hitesh_sessions::{Claim, Context, Durable, NewTurn, Page, SessionStore, StoreError, StoreStats, StoredTurn};
 use time::OffsetDateTime;
 use tokio::sync::Notify;
@@ -44,8 +44,14 @@ impl Held {
 
 #[async_trait]
 impl SessionStore for Held {
-    async fn context(&self, owner: &Owner, session: &SessionId, turns: usize) -> Result<Context, StoreError> {
-        self.inner.context(owner, session, turns).await
+    async fn context(
+        &self,
+        owner: &Owner,
+        session: &SessionId,
+        turns: usize,
+        before: Option<TurnId>,
+    ) -> Result<Context, StoreError> {
+        self.inner.context(owner, session, turns, before).await
     }
     async fn begin(&self, turn: NewTurn) -> Result<Durable, StoreError> {
         self.check()?;
@@ -77,6 +83,10 @@ impl SessionStore for Held {
     }
     async fn history(&self, owner: &Owner, session: &SessionId, page: Page) -> Result<Vec<StoredTurn>, StoreError> {
         self.inner.history(owner, session, page).await
+    }
+    async fn feedback(&self, owner: &Owner, turn: TurnId, feedback: Option<Feedback>) -> Result<bool, StoreError> {
+        self.check()?;
+        self.inner.feedback(owner, turn, feedback).await
     }
     async fn erase(&self, owner: &Owner, session: &SessionId) -> Result<bool, StoreError> {
         self.inner.erase(owner, session).await
@@ -156,7 +166,7 @@ async fn an_end_that_could_not_be_stored_is_stored_as_it_was_told_when_the_store
     let session = "s".parse().unwrap();
     let kept = soon(async {
         loop {
-            let page = Page { limit: 1, before: None };
+            let page = Page { limit: 1, before: None, replaced: false };
             let turn = store.inner.history(&Owner::public(), &session, page).await.unwrap().remove(0);
             if let Some(outcome) = turn.outcome {
                 break outcome;

@@ -36,6 +36,7 @@ pub fn turn_of(owner: &Owner, name: &str, question: &str) -> NewTurn {
             model: "gpt-4o-mini".to_owned(),
             source: Source::Model,
             started_at: at(0),
+            replaces: None,
         },
         question: Content::try_from(question).unwrap(),
         notes: vec!["docker".to_owned(), "git".to_owned()],

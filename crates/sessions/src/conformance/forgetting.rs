@@ -12,7 +12,7 @@ pub async fn an_erased_session_is_gone_and_the_others_stay(store: Store) {
     assert!(store.erase(&owner(), &session("s")).await.unwrap());
     assert_eq!(history(&store, "s").await, []);
     assert_eq!(stored(&store, &turn).await, None);
-    assert_eq!(store.context(&owner(), &session("s"), 5).await.unwrap().turns, []);
+    assert_eq!(store.context(&owner(), &session("s"), 5, None).await.unwrap().turns, []);
     assert_eq!(questions(&history(&store, "t").await), ["keep me"]);
     assert!(!store.erase(&owner(), &session("s")).await.unwrap(), "there is nothing left to erase");
 }
@@ -65,7 +65,7 @@ pub async fn open_turns_are_recovered_with_their_last_checkpoint(store: Store) {
         );
         assert!(outcome.ended_at >= before && outcome.ended_at <= OffsetDateTime::now_utc());
     }
-    let context = async |name| store.context(&owner(), &session(name), 5).await.unwrap().turns.len();
+    let context = async |name| store.context(&owner(), &session(name), 5, None).await.unwrap().turns.len();
     assert_eq!((context("s").await, context("t").await), (0, 1), "only what has output text is context");
     assert_eq!(store.recover().await.unwrap(), 0);
 }

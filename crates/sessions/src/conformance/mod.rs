@@ -13,7 +13,9 @@
 mod claims;
 pub mod fixtures;
 mod forgetting;
+mod model;
 mod reading;
+mod replacing;
 mod turns;
 
 use std::sync::Arc;
@@ -22,7 +24,7 @@ use hitesh_domain::{Content, End, Owner, Transcript, TurnId, TurnInfo};
 use time::OffsetDateTime;
 
 use self::fixtures::{answer, at, ended, owner, session, transcript, turn_in, turn_of, without_output};
-pub use self::{claims::*, forgetting::*, reading::*, turns::*};
+pub use self::{claims::*, forgetting::*, model::*, reading::*, replacing::*, turns::*};
 use crate::{NewTurn, Page, SessionStore, StoredTurn};
 
 /// Makes a `#[tokio::test]` of each promise. `$make` is a future of `(Arc<dyn SessionStore>, T)`; the `T` is
@@ -47,6 +49,26 @@ macro_rules! conformance_tests {
             a_recovered_turn_keeps_its_end, sweeping_forgets_old_ended_turns_only, sweeping_takes_any_number_of_turns,
             the_first_claim_of_a_key_binds_it, a_key_whose_turn_came_to_nothing_is_bound_anew, a_key_is_bound_for_its_owner_only, of_many_claims_at_once_one_binds,
             erasing_a_session_frees_its_keys, recovering_frees_keys_whose_turn_never_began,
+            a_replacement_takes_the_place_of_the_turn_that_it_replaces,
+            a_replaced_turn_stays_in_the_record_as_it_was,
+            a_recorded_replacement_takes_effect_at_once,
+            while_a_replacement_is_open_both_are_shown_and_the_old_one_counts,
+            a_replacement_without_output_leaves_all_as_it_was,
+            a_part_of_an_answer_is_enough_to_replace,
+            an_edit_takes_what_followed_out_of_the_context_and_not_out_of_the_record,
+            a_replaced_turn_can_be_replaced_again,
+            of_two_replacements_at_once_the_last_to_end_stays,
+            a_replacement_that_was_itself_replaced_changes_nothing_more,
+            a_second_finish_replaces_nothing,
+            context_before_a_turn_ends_before_its_place,
+            what_is_no_turn_of_the_session_can_not_be_replaced,
+            pages_join_without_gap_or_double_where_turns_were_replaced,
+            recovering_decides_about_open_replacements_too,
+            erasing_forgets_replaced_turns_and_open_replacements,
+            sweeping_leaves_the_places_of_those_that_stay,
+            the_last_feedback_counts_and_can_be_taken_back,
+            feedback_is_for_ended_turns_of_this_owner,
+            any_life_of_a_session_is_as_a_list_in_memory_says,
         }
     };
     (@each $make:expr; $($promise:ident),+ $(,)?) => {
@@ -71,7 +93,7 @@ async fn stored(store: &Store, turn: &NewTurn) -> Option<StoredTurn> {
 }
 
 async fn history(store: &Store, name: &str) -> Vec<StoredTurn> {
-    store.history(&owner(), &session(name), Page { limit: 10_000, before: None }).await.unwrap()
+    store.history(&owner(), &session(name), Page { limit: 10_000, before: None, replaced: false }).await.unwrap()
 }
 
 fn questions(turns: &[StoredTurn]) -> Vec<&str> {

@@ -4,7 +4,7 @@ use super::*;
 
 pub async fn an_unknown_session_is_empty(store: Store) {
     assert_eq!(history(&store, "s").await, []);
-    assert_eq!(store.context(&owner(), &session("s"), 5).await.unwrap().turns, []);
+    assert_eq!(store.context(&owner(), &session("s"), 5, None).await.unwrap().turns, []);
     assert_eq!(store.turn(&owner(), TurnId::now()).await.unwrap(), None);
 }
 
@@ -18,10 +18,10 @@ pub async fn owners_and_sessions_never_see_each_other(store: Store) {
 
     assert_eq!(questions(&history(&store, "s").await), ["mine"]);
     assert_eq!(questions(&history(&store, "t").await), ["elsewhere"]);
-    let page = Page { limit: 10, before: None };
+    let page = Page { limit: 10, before: None, replaced: false };
     assert_eq!(questions(&store.history(&other, &session("s"), page).await.unwrap()), ["theirs"]);
     assert_eq!(store.history(&other, &session("t"), page).await.unwrap(), []);
-    let context = store.context(&other, &session("s"), 10).await.unwrap();
+    let context = store.context(&other, &session("s"), 10, None).await.unwrap();
     assert_eq!(context.turns.iter().map(|turn| turn.question.as_str()).collect::<Vec<_>>(), ["theirs"]);
     assert_eq!(store.turn(&other, mine.info.turn).await.unwrap(), None);
     assert_eq!(store.turn(&owner(), theirs.info.turn).await.unwrap(), None);
@@ -46,7 +46,7 @@ pub async fn context_holds_ended_turns_with_output_only(store: Store) {
     begin(&store, &open).await;
     checkpointed(&store, &open, transcript("partial")).await;
 
-    let context = store.context(&owner(), &session("s"), 100).await.unwrap();
+    let context = store.context(&owner(), &session("s"), 100, None).await.unwrap();
     let found: Vec<_> = context.turns.iter().map(|turn| turn.question.as_str()).collect();
     assert_eq!(found, ["whole", "cut after output", "stopped after output"]);
     let first = &context.turns[0];
@@ -64,10 +64,10 @@ pub async fn context_is_the_newest_turns_oldest_first(store: Store) {
         store.record(turn, outcome).await.unwrap();
     }
     for (turns, expected) in [(0, vec![]), (1, vec!["18"]), (3, vec!["14", "16", "18"])] {
-        let context = store.context(&owner(), &session("s"), turns).await.unwrap();
+        let context = store.context(&owner(), &session("s"), turns, None).await.unwrap();
         assert_eq!(context.turns.iter().map(|turn| turn.question.as_str()).collect::<Vec<_>>(), expected);
     }
-    assert_eq!(store.context(&owner(), &session("s"), usize::MAX).await.unwrap().turns.len(), 10);
+    assert_eq!(store.context(&owner(), &session("s"), usize::MAX, None).await.unwrap().turns.len(), 10);
 }
 
 pub async fn pages_of_a_history_join_without_gap_or_double(store: Store) {
@@ -85,14 +85,17 @@ pub async fn pages_of_a_history_join_without_gap_or_double(store: Store) {
     let mut found = Vec::new();
     let mut before = None;
     loop {
-        let page = store.history(&owner(), &session("s"), Page { limit: 5, before }).await.unwrap();
+        let page = store.history(&owner(), &session("s"), Page { limit: 5, before, replaced: false }).await.unwrap();
         let Some(first) = page.first() else { break };
         before = Some(first.info.turn);
         let ids: Vec<_> = page.iter().map(|turn| turn.info.turn).collect();
         found.splice(0..0, ids);
     }
     assert_eq!(found, expected);
-    assert_eq!(store.history(&owner(), &session("s"), Page { limit: 0, before: None }).await.unwrap(), []);
+    assert_eq!(
+        store.history(&owner(), &session("s"), Page { limit: 0, before: None, replaced: false }).await.unwrap(),
+        []
+    );
 }
 
 pub async fn a_page_before_a_foreign_turn_is_empty(store: Store) {
@@ -103,7 +106,7 @@ pub async fn a_page_before_a_foreign_turn_is_empty(store: Store) {
         store.record(turn.clone(), answer("ok")).await.unwrap();
     }
     for before in foreign.iter().map(|turn| turn.info.turn).chain([TurnId::now()]) {
-        let page = Page { limit: 10, before: Some(before) };
+        let page = Page { limit: 10, before: Some(before), replaced: false };
         assert_eq!(store.history(&owner(), &session("s"), page).await.unwrap(), []);
     }
 }

@@ -35,7 +35,7 @@ pub async fn a_recorded_turn_has_ended_at_once(store: Store) {
     assert_eq!(found.info, turn.info);
     assert_eq!((found.question, found.notes), (turn.question, turn.notes));
     assert_eq!(found.outcome, Some(outcome));
-    assert_eq!(store.context(&owner(), &session("s"), 5).await.unwrap().turns.len(), 1);
+    assert_eq!(store.context(&owner(), &session("s"), 5, None).await.unwrap().turns.len(), 1);
 }
 
 pub async fn a_second_finish_changes_nothing(store: Store) {
@@ -44,7 +44,7 @@ pub async fn a_second_finish_changes_nothing(store: Store) {
     store.finish(turn.info.turn, answer("first")).await.unwrap();
     store.finish(turn.info.turn, ended(End::Stopped, without_output())).await.unwrap();
     assert_eq!(stored(&store, &turn).await.unwrap().outcome, Some(answer("first")));
-    assert_eq!(store.context(&owner(), &session("s"), 5).await.unwrap().turns.len(), 1);
+    assert_eq!(store.context(&owner(), &session("s"), 5, None).await.unwrap().turns.len(), 1);
 }
 
 pub async fn finishing_an_unknown_turn_makes_none(store: Store) {
@@ -156,7 +156,7 @@ pub async fn turns_keep_the_order_in_which_they_began(store: Store) {
     }
     let expected: Vec<_> = turns.iter().map(|turn| turn.question.as_str()).collect();
     assert_eq!(questions(&history(&store, "s").await), expected);
-    let context = store.context(&owner(), &session("s"), 100).await.unwrap();
+    let context = store.context(&owner(), &session("s"), 100, None).await.unwrap();
     assert_eq!(context.turns.iter().map(|turn| turn.question.as_str()).collect::<Vec<_>>(), expected);
 }
 
@@ -199,6 +199,6 @@ pub async fn what_was_finished_is_seen_by_the_next_read(store: Store) {
         begin(&store, &turn).await;
         store.finish(turn.info.turn, answer("aise")).await.unwrap();
         assert!(stored(&store, &turn).await.unwrap().outcome.is_some());
-        assert_eq!(store.context(&owner(), &session("s"), 100).await.unwrap().turns.len(), number);
+        assert_eq!(store.context(&owner(), &session("s"), 100, None).await.unwrap().turns.len(), number);
     }
 }

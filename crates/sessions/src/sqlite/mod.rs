@@ -16,7 +16,7 @@ use std::{
 
 use async_trait::async_trait;
 use futures::FutureExt;
-use hitesh_domain::{Outcome, Owner, SessionId, Transcript, TurnId};
+use hitesh_domain::{Feedback, Outcome, Owner, SessionId, Transcript, TurnId};
 use rusqlite::Connection;
 use time::OffsetDateTime;
 use tokio::sync::{
@@ -134,9 +134,15 @@ impl SqliteSessions {
 
 #[async_trait]
 impl SessionStore for SqliteSessions {
-    async fn context(&self, owner: &Owner, session: &SessionId, turns: usize) -> Result<Context, StoreError> {
+    async fn context(
+        &self,
+        owner: &Owner,
+        session: &SessionId,
+        turns: usize,
+        before: Option<TurnId>,
+    ) -> Result<Context, StoreError> {
         let (owner, session) = (owner.clone(), session.clone());
-        self.read(move |db| reader::context(db, &owner, &session, turns)).await
+        self.read(move |db| reader::context(db, &owner, &session, turns, before)).await
     }
 
     async fn begin(&self, turn: NewTurn) -> Result<Durable, StoreError> {
@@ -181,6 +187,12 @@ impl SessionStore for SqliteSessions {
     async fn history(&self, owner: &Owner, session: &SessionId, page: Page) -> Result<Vec<StoredTurn>, StoreError> {
         let (owner, session) = (owner.clone(), session.clone());
         self.read(move |db| reader::history(db, &owner, &session, page)).await
+    }
+
+    async fn feedback(&self, owner: &Owner, turn: TurnId, feedback: Option<Feedback>) -> Result<bool, StoreError> {
+        let owner = owner.clone();
+        let feedback = feedback.as_ref().map(rows::json).transpose()?;
+        self.write(move |db, _| statements::feedback(db, &owner, turn, feedback.as_deref())).await
     }
 
     async fn erase(&self, owner: &Owner, session: &SessionId) -> Result<bool, StoreError> {

@@ -88,18 +88,35 @@ fn next(queue: &mut mpsc::Receiver<Command>) -> Option<Command> {
     next
 }
 
-pub(super) fn context(db: &Connection, owner: &Owner, session: &SessionId, turns: usize) -> Result<Context, Failure> {
-    let mut newest_first = db
-        .prepare_cached(
-            "SELECT persona, question, notes, outcome FROM turns
-             WHERE session = (SELECT id FROM sessions WHERE owner = ? AND session = ?)
-                 AND has_output AND outcome IS NOT NULL
-             ORDER BY seq DESC LIMIT ?",
-        )?
-        .query_and_then(params![owner.as_str(), session.as_str(), limit(turns)], rows::context_turn)?
+pub(super) fn context(
+    db: &Connection,
+    owner: &Owner,
+    session: &SessionId,
+    turns: usize,
+    before: Option<TurnId>,
+) -> Result<Context, Failure> {
+    let Some(session) = super::statements::session_id(db, owner, session)? else { return Ok(Context::default()) };
+    let before = before.as_ref().map(TurnId::as_bytes);
+    let mut last_first = db
+        .prepare_cached(&context_query(before.is_some()))?
+        .query_and_then(params![session, before, limit(turns)], rows::context_turn)?
         .collect::<Result<Vec<_>, _>>()?;
-    newest_first.reverse();
-    Ok(Context { turns: newest_first })
+    last_first.reverse();
+    Ok(Context { turns: last_first })
+}
+
+/// Of a session, the turn before whose place the context ends, and a limit.
+fn context_query(bounded: bool) -> String {
+    // Without a turn of that id in this session the comparison is with null, which nothing passes.
+    let before = match bounded {
+        true => "place < (SELECT place FROM turns WHERE turn = ?2 AND session = ?1)",
+        false => "?2 IS NULL",
+    };
+    format!(
+        "SELECT persona, question, notes, outcome FROM turns
+         WHERE session = ?1 AND replaced_by IS NULL AND has_output AND outcome IS NOT NULL AND {before}
+         ORDER BY place DESC, seq DESC LIMIT ?3"
+    )
 }
 
 pub(super) fn turn(db: &Connection, owner: &Owner, turn: TurnId) -> Result<Option<StoredTurn>, Failure> {
@@ -119,19 +136,24 @@ pub(super) fn history(
     page: Page,
 ) -> Result<Vec<StoredTurn>, Failure> {
     let Some(session) = super::statements::session_id(db, owner, session)? else { return Ok(Vec::new()) };
-    // Without a turn of that id in this session the comparison is with null, which nothing passes.
-    let before = match page.before {
-        Some(_) => "AND seq < (SELECT seq FROM turns WHERE turn = ?2 AND session = ?1)",
-        None => "AND ?2 IS NULL",
-    };
-    let sql = format!(
-        "SELECT {STORED_TURN} FROM turns JOIN sessions ON sessions.id = turns.session
-         WHERE turns.session = ?1 {before} ORDER BY seq DESC LIMIT ?3"
-    );
     let before = page.before.as_ref().map(TurnId::as_bytes);
-    let mut newest_first = collect(db, &sql, params![session, before, limit(page.limit)])?;
-    newest_first.reverse();
-    Ok(newest_first)
+    let mut last_first = collect(db, &history_query(page), params![session, before, limit(page.limit)])?;
+    last_first.reverse();
+    Ok(last_first)
+}
+
+/// Of a session, the turn before which the page ends, and a limit.
+fn history_query(page: Page) -> String {
+    // As for a context; one place may hold several turns.
+    let before = match page.before {
+        Some(_) => "(place, seq) < (SELECT place, seq FROM turns WHERE turn = ?2 AND session = ?1)",
+        None => "?2 IS NULL",
+    };
+    let current = if page.replaced { "" } else { "AND replaced_by IS NULL" };
+    format!(
+        "SELECT {STORED_TURN} FROM turns JOIN sessions ON sessions.id = turns.session
+         WHERE turns.session = ?1 {current} AND {before} ORDER BY place DESC, seq DESC LIMIT ?3"
+    )
 }
 
 fn collect(db: &Connection, sql: &str, parameters: impl Params) -> Result<Vec<StoredTurn>, Failure> {
@@ -146,4 +168,40 @@ pub(super) fn reachable(db: &Connection) -> Result<(), Failure> {
 
 fn limit(rows: usize) -> i64 {
     i64::try_from(rows).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sqlite::schema;
+
+    fn plan(query: &str) -> String {
+        let mut db = Connection::open_in_memory().unwrap();
+        schema::migrate(&mut db).unwrap();
+        let mut explained = db.prepare(&format!("EXPLAIN QUERY PLAN {query}")).unwrap();
+        let lines = explained.query_map(params![1, [0u8; 16], 5], |row| row.get::<_, String>("detail")).unwrap();
+        lines.collect::<rusqlite::Result<Vec<_>>>().unwrap().join("\n")
+    }
+
+    fn expect_index(query: &str, index: &str) {
+        let plan = plan(query);
+        assert!(plan.contains(&format!("USING INDEX {index} (session=?")), "{plan}");
+        assert!(!plan.contains("TEMP B-TREE") && !plan.contains("SCAN turns"), "{plan}");
+    }
+
+    #[test]
+    fn a_context_is_read_through_the_index_of_current_turns() {
+        for bounded in [false, true] {
+            expect_index(&context_query(bounded), "current_turns");
+        }
+    }
+
+    #[test]
+    fn a_page_of_a_history_is_read_through_an_index_in_its_order() {
+        for before in [None, Some(TurnId::now())] {
+            for (replaced, index) in [(false, "current_turns"), (true, "turns_of_session")] {
+                expect_index(&history_query(Page { limit: 5, before, replaced }), index);
+            }
+        }
+    }
 }

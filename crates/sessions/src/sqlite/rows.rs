@@ -1,7 +1,9 @@
 //! Rows and the types that they stand for.
 
-use hitesh_domain::{Content, Outcome, Owner, PersonaId, ProviderId, SessionId, Source, Transcript, TurnId, TurnInfo};
-use rusqlite::Row;
+use hitesh_domain::{
+    Content, Outcome, Owner, PersonaId, ProviderId, Replaces, SessionId, Source, Transcript, TurnId, TurnInfo,
+};
+use rusqlite::{Row, types::FromSql};
 use serde::{Serialize, de::DeserializeOwned};
 use time::OffsetDateTime;
 
@@ -10,7 +12,7 @@ use crate::{ContextTurn, NewTurn, StoreError, StoredTurn};
 
 /// The columns that [`stored_turn`] reads, of `turns` joined with `sessions`.
 pub(super) const STORED_TURN: &str = "turns.turn, sessions.session, persona, provider, model, source, started_at, \
-                                      question, notes, outcome, partial";
+                                      question, notes, outcome, partial, replaces, with_followers, replaced_by, feedback";
 
 /// A [`NewTurn`] in its stored form, made on the caller's thread so that the one writer has less to do.
 #[derive(Debug)]
@@ -61,12 +63,15 @@ pub(super) fn stored_turn(row: &Row<'_>) -> Result<StoredTurn, Failure> {
     let info = turn_info(row)?;
     let outcome = row.get_ref("outcome")?.as_str_or_null().map_err(|_| damaged("outcome"))?;
     let partial = row.get_ref("partial")?.as_str_or_null().map_err(|_| damaged("partial"))?;
+    let feedback = row.get_ref("feedback")?.as_str_or_null().map_err(|_| damaged("feedback"))?;
     Ok(StoredTurn {
         info,
         question: question(row)?,
         notes: notes(row)?,
         outcome: outcome.map(|text| parsed("outcome", text)).transpose()?,
         partial: partial.map(|text| parsed("partial", text)).transpose()?,
+        replaced_by: column::<Option<[u8; 16]>>(row, "replaced_by")?.map(TurnId::from_bytes),
+        feedback: feedback.map(|text| parsed("feedback", text)).transpose()?,
     })
 }
 
@@ -91,11 +96,22 @@ fn turn_info(row: &Row<'_>) -> Result<TurnInfo, Failure> {
         model: text(row, "model")?.to_owned(),
         source: source(text(row, "source")?)?,
         started_at: OffsetDateTime::from_unix_timestamp_nanos(started_at).map_err(|_| damaged("started_at"))?,
+        replaces: replaces(row)?,
     })
 }
 
+/// Of the columns `replaces, with_followers`.
+pub(super) fn replaces(row: &Row<'_>) -> Result<Option<Replaces>, Failure> {
+    let Some(turn) = column::<Option<[u8; 16]>>(row, "replaces")? else { return Ok(None) };
+    Ok(Some(Replaces { turn: TurnId::from_bytes(turn), with_followers: column(row, "with_followers")? }))
+}
+
 pub(super) fn turn_id(row: &Row<'_>, column: &'static str) -> Result<TurnId, Failure> {
-    row.get::<_, [u8; 16]>(column).map(TurnId::from_bytes).map_err(|_| damaged(column))
+    self::column(row, column).map(TurnId::from_bytes)
+}
+
+fn column<T: FromSql>(row: &Row<'_>, column: &'static str) -> Result<T, Failure> {
+    row.get(column).map_err(|_| damaged(column))
 }
 
 /// A checkpoint that can't be read counts as none: it is only what a crash may take anyway.

@@ -49,6 +49,17 @@ const MIGRATIONS: &[&str] = &[
     CREATE INDEX claims_by_time ON claims (created_at);
     -- Empty: health checks write to it and take it back.
     CREATE TABLE probe (filler BLOB NOT NULL) STRICT;",
+    // Turns that replace others. `place` orders a session's turns; it is computed, so that no row had to be written anew.
+    // The current turns have an index of their own: it serves contexts and histories without a look at the others.
+    "ALTER TABLE turns ADD COLUMN replaces BLOB;      -- the turn whose place it was asked to take
+    ALTER TABLE turns ADD COLUMN with_followers INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE turns ADD COLUMN taken_place INTEGER; -- null: its own, which is seq
+    ALTER TABLE turns ADD COLUMN place INTEGER GENERATED ALWAYS AS (coalesce(taken_place, seq)) VIRTUAL;
+    ALTER TABLE turns ADD COLUMN replaced_by BLOB;    -- null: it is current
+    ALTER TABLE turns ADD COLUMN feedback TEXT;       -- JSON: Feedback
+    DROP INDEX turns_of_session;
+    CREATE INDEX turns_of_session ON turns (session, place, seq);
+    CREATE INDEX current_turns ON turns (session, place, seq) WHERE replaced_by IS NULL;",
 ];
 
 /// The schema that this version writes.

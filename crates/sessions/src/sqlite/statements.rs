@@ -56,7 +56,9 @@ pub(super) fn record(db: &Connection, tally: &mut Tally, row: &NewRow, ending: &
 
 fn insert(db: &Connection, tally: &mut Tally, row: &NewRow, ending: Option<&Ending>) -> Result<(), Failure> {
     let info = &row.info;
-    let session = match session_id(db, &row.owner, &info.session)? {
+    let known = session_id(db, &row.owner, &info.session)?;
+    let place = info.replaces.map(|replaces| place_of(db, known, replaces.turn)).transpose()?;
+    let session = match known {
         Some(session) => session,
         None => {
             db.prepare_cached("INSERT INTO sessions (owner, session) VALUES (?, ?)")?
@@ -67,8 +69,8 @@ fn insert(db: &Connection, tally: &mut Tally, row: &NewRow, ending: Option<&Endi
     };
     db.prepare_cached(
         "INSERT INTO turns (turn, session, persona, provider, model, source, started_at, question, notes, has_output,
-             outcome)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             outcome, replaces, with_followers, taken_place)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )?
     .execute(params![
         info.turn.as_bytes(),
@@ -82,22 +84,66 @@ fn insert(db: &Connection, tally: &mut Tally, row: &NewRow, ending: Option<&Endi
         row.notes,
         ending.is_some_and(|ending| ending.has_output),
         ending.map(|ending| &ending.outcome),
+        info.replaces.as_ref().map(|replaces| replaces.turn.as_bytes()),
+        info.replaces.is_some_and(|replaces| replaces.with_followers),
+        place,
     ])
     .map_err(|error| match error.sqlite_error_code() {
         Some(ErrorCode::ConstraintViolation) => Failure::invalid("there is a turn of this id already"),
         _ => error.into(),
     })?;
     tally.turns = tally.turns.saturating_add(1);
+    ending.map_or(Ok(()), |ending| decide(db, info.turn, ending.has_output))
+}
+
+fn place_of(db: &Connection, session: Option<i64>, turn: TurnId) -> Result<i64, Failure> {
+    db.prepare_cached("SELECT place FROM turns WHERE turn = ? AND session = ?")?
+        .query_row(params![turn.as_bytes(), session], |row| row.get("place"))
+        .optional()?
+        .ok_or_else(|| Failure::invalid("the session has no such turn to replace"))
+}
+
+/// What the end of a turn means for those that it is to replace, if it is to replace any. One that was replaced while it
+/// was open means nothing to them.
+fn decide(db: &Connection, turn: TurnId, has_output: bool) -> Result<(), Failure> {
+    let decided = match has_output {
+        // An open turn at the same place is another replacement, whose own end decides about it.
+        true => {
+            "UPDATE turns SET replaced_by = new.turn
+             FROM (SELECT turn, seq, session, place, with_followers FROM turns
+                 WHERE turn = ? AND replaces IS NOT NULL AND replaced_by IS NULL) AS new
+             WHERE turns.session = new.session AND turns.place >= new.place AND turns.replaced_by IS NULL
+                 AND turns.seq <> new.seq
+                 AND CASE turns.place WHEN new.place THEN turns.outcome IS NOT NULL
+                     ELSE new.with_followers AND turns.seq < new.seq END"
+        }
+        false => {
+            "UPDATE turns SET replaced_by = replaces WHERE turn = ? AND replaces IS NOT NULL AND replaced_by IS NULL"
+        }
+    };
+    db.prepare_cached(decided)?.execute([turn.as_bytes()])?;
     Ok(())
 }
 
 /// Changes nothing if the turn ended before, or was erased.
 pub(super) fn finish(db: &Connection, turn: TurnId, ending: &Ending) -> Result<(), Failure> {
-    db.prepare_cached(
-        "UPDATE turns SET outcome = ?2, has_output = ?3, partial = NULL WHERE turn = ?1 AND outcome IS NULL",
-    )?
-    .execute(params![turn.as_bytes(), ending.outcome, ending.has_output])?;
-    Ok(())
+    let ended = db
+        .prepare_cached(
+            "UPDATE turns SET outcome = ?2, has_output = ?3, partial = NULL WHERE turn = ?1 AND outcome IS NULL",
+        )?
+        .execute(params![turn.as_bytes(), ending.outcome, ending.has_output])?;
+    if ended == 0 { Ok(()) } else { decide(db, turn, ending.has_output) }
+}
+
+/// False if there is no such ended turn.
+pub(super) fn feedback(db: &Connection, owner: &Owner, turn: TurnId, feedback: Option<&str>) -> Result<bool, Failure> {
+    let changed = db
+        .prepare_cached(
+            "UPDATE turns SET feedback = ?3 WHERE turn = ?2 AND outcome IS NOT NULL
+                 AND session IN (SELECT id FROM sessions WHERE owner = ?1)",
+        )?
+        .execute(params![owner.as_str(), turn.as_bytes(), feedback])?;
+    Ok(changed > 0)
 }
 
 /// Changes nothing if the turn ended before, or was erased.
@@ -151,7 +197,8 @@ pub(super) fn rebind(
 
 pub(super) fn recover(db: &Connection, now: OffsetDateTime) -> Result<u64, Failure> {
     let mut ended = 0;
-    let mut left = db.prepare("SELECT turn, provider, model, source, partial FROM turns WHERE outcome IS NULL")?;
+    let mut left =
+        db.prepare("SELECT turn, provider, model, source, partial FROM turns WHERE outcome IS NULL ORDER BY seq")?;
     let mut open = left.query([])?;
     let mut endings = Vec::new();
     while let Some(row) = open.next()? {

@@ -79,7 +79,7 @@ impl<E: Encoder> Events<E> {
     }
 
     fn encode(&mut self, (number, event): (u64, TurnEvent), out: &mut Vec<u8>) {
-        self.over = matches!(event, TurnEvent::Ended(_));
+        self.over = matches!(event, TurnEvent::Ended(..));
         self.encoder.encode(number, &event, out);
     }
 }

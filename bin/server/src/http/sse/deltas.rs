@@ -1,10 +1,7 @@
 use hitesh_domain::{JournalEvent, TurnEvent, TurnId};
 use serde::Serialize;
 
-use super::{
-    Encoder, frame,
-    whole_steps::{Ended, WholeSteps},
-};
+use super::{Encoder, frame, whole_steps::WholeSteps};
 use crate::http::bodies::UsageBody;
 
 /// The form with `"deltas": true`: every frame carries its number, and beside the unnamed events there are named ones
@@ -13,6 +10,8 @@ use crate::http::bodies::UsageBody;
 pub(crate) struct DeltaFrames {
     steps: WholeSteps,
     after: Option<u64>,
+    /// The number of the last kept event, until the reader has been told to begin anew.
+    resync: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -23,6 +22,15 @@ struct TurnFrameBody<'a> {
     provider: &'a str,
     model: &'a str,
     source: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replaces: Option<String>,
+}
+
+#[derive(Serialize)]
+struct ResyncFrameBody {
+    turn_id: String,
+    kept: u64,
+    reason: &'static str,
 }
 
 #[derive(Serialize)]
@@ -33,14 +41,20 @@ struct DeltaFrameBody<'a> {
 
 impl DeltaFrames {
     /// For the events of `turn`, from its first.
-    pub(crate) fn new(turn: TurnId, ended: Ended) -> Self {
-        Self { steps: WholeSteps::new(turn, ended), after: None }
+    pub(crate) fn new(turn: TurnId) -> Self {
+        Self { steps: WholeSteps::new(turn), after: None, resync: None }
     }
 
     /// For a reader that has had the events up to `after` already. All events have to be given nevertheless: a step
     /// that becomes whole later is shown whole.
     pub(crate) fn after(self, after: Option<u64>) -> Self {
         Self { after, ..self }
+    }
+
+    /// For a reader that has had events which a crash took: those after number `kept`. It is told so by an event without a
+    /// number, discards what it has had, and gets all events from the first.
+    pub(crate) fn resync(self, kept: u64) -> Self {
+        Self { after: None, resync: Some(kept), ..self }
     }
 }
 
@@ -49,6 +63,10 @@ impl Encoder for DeltaFrames {
         let whole = self.steps.take(number, event);
         if self.after.is_some_and(|after| number <= after) {
             return;
+        }
+        if let Some(kept) = self.resync.take() {
+            frame::name("resync", out);
+            frame::data(&ResyncFrameBody { turn_id: self.steps.turn().to_string(), kept, reason: "crashed" }, out);
         }
         let id = frame::event_id(self.steps.turn(), number);
         match event {
@@ -60,6 +78,7 @@ impl Encoder for DeltaFrames {
                     provider: info.provider.as_str(),
                     model: &info.model,
                     source: info.source.as_str(),
+                    replaces: info.replaces.map(|replaces| replaces.turn.to_string()),
                 };
                 frame::head(&id, Some("turn"), out);
                 frame::data(&body, out);
@@ -76,8 +95,8 @@ impl Encoder for DeltaFrames {
                 frame::head(&id, Some("usage"), out);
                 frame::data(&UsageBody::from(*usage), out);
             }
-            TurnEvent::Journal(JournalEvent::StepStarted(_) | JournalEvent::StepFinished(..)) | TurnEvent::Ended(_) => {
-            }
+            TurnEvent::Journal(JournalEvent::StepStarted(_) | JournalEvent::StepFinished(..))
+            | TurnEvent::Ended(..) => {}
         }
         if let Some(body) = whole {
             frame::head(&id, None, out);
@@ -90,12 +109,12 @@ impl Encoder for DeltaFrames {
 pub(super) mod tests {
     use std::sync::Arc;
 
-    use hitesh_domain::{End, ErrorCode, IncompleteReason, Source, Status, Step, TurnInfo, Usage};
-    use time::macros::datetime;
+    use hitesh_domain::{End, ErrorCode, IncompleteReason, Replaces, Source, Status, Step, TurnInfo, Usage};
+    use time::{OffsetDateTime, macros::datetime};
 
     use super::*;
 
-    pub(in crate::http::sse) const ENDED: Ended = Ended::At(datetime!(2025-01-31 12:00:09 UTC));
+    const ENDED_AT: OffsetDateTime = datetime!(2025-01-31 12:00:09 UTC);
 
     pub(in crate::http::sse) fn turn_id() -> TurnId {
         "0190a0f0-0000-7000-8000-000000000001".parse().unwrap()
@@ -110,6 +129,7 @@ pub(super) mod tests {
             model: "gpt-4o-mini".to_owned(),
             source: Source::Model,
             started_at: datetime!(2025-01-31 12:00:00 UTC),
+            replaces: None,
         }))
     }
 
@@ -133,7 +153,7 @@ pub(super) mod tests {
         events.extend(step(Step::Think, &["Chai ☕\n"]));
         events.push(finished(Step::Think));
         events.extend(step(Step::Output, &["print(\"", "chai\")"]));
-        events.extend([finished(Step::Output), usage(), TurnEvent::Ended(End::Completed)]);
+        events.extend([finished(Step::Output), usage(), TurnEvent::Ended(End::Completed, ENDED_AT)]);
         events
     }
 
@@ -142,12 +162,12 @@ pub(super) mod tests {
         events.extend(step(Step::Analyze, &["Acha"]));
         events.push(finished(Step::Analyze));
         events.extend(step(Step::Output, &["half an ans"]));
-        events.push(TurnEvent::Ended(End::Incomplete(IncompleteReason::Cut)));
+        events.push(TurnEvent::Ended(End::Incomplete(IncompleteReason::Cut), ENDED_AT));
         events
     }
 
     pub(in crate::http::sse) fn failed_turn() -> Vec<TurnEvent> {
-        vec![TurnEvent::Ended(End::Failed(ErrorCode::StoreUnavailable))]
+        vec![TurnEvent::Ended(End::Failed(ErrorCode::StoreUnavailable), ENDED_AT)]
     }
 
     pub(in crate::http::sse) fn encoded(mut encoder: impl Encoder, events: &[TurnEvent]) -> String {
@@ -160,21 +180,41 @@ pub(super) mod tests {
 
     #[test]
     fn a_whole_answer_shows_every_piece_with_its_number() {
-        insta::assert_snapshot!(encoded(DeltaFrames::new(turn_id(), ENDED), &whole_turn()));
+        insta::assert_snapshot!(encoded(DeltaFrames::new(turn_id()), &whole_turn()));
     }
 
     #[test]
     fn a_cut_answer_ends_with_one_error() {
-        insta::assert_snapshot!(encoded(DeltaFrames::new(turn_id(), ENDED), &cut_turn()));
+        insta::assert_snapshot!(encoded(DeltaFrames::new(turn_id()), &cut_turn()));
+    }
+
+    #[test]
+    fn a_turn_that_replaces_another_says_so() {
+        let TurnEvent::Started(info) = started() else { panic!("it is the first event") };
+        let replaces = Some(Replaces { turn: turn_id(), with_followers: true });
+        let event = TurnEvent::Started(Arc::new(TurnInfo { replaces, ..TurnInfo::clone(&info) }));
+        insta::assert_snapshot!(encoded(DeltaFrames::new(turn_id()), &[event]));
+    }
+
+    #[test]
+    fn a_reader_that_saw_what_a_crash_took_is_told_and_gets_all() {
+        let all = encoded(DeltaFrames::new(turn_id()), &cut_turn());
+        let resynced = encoded(DeltaFrames::new(turn_id()).after(Some(7)).resync(5), &cut_turn());
+        let (told, rest) = resynced.split_once("\n\n").unwrap();
+        assert_eq!(
+            told,
+            format!("event: resync\ndata: {{\"turn_id\":\"{}\",\"kept\":5,\"reason\":\"crashed\"}}", turn_id())
+        );
+        assert_eq!(rest, all);
     }
 
     #[test]
     fn a_reader_that_comes_back_anywhere_gets_exactly_the_rest() {
         for turn in [whole_turn(), cut_turn(), failed_turn()] {
-            let all = encoded(DeltaFrames::new(turn_id(), ENDED), &turn);
+            let all = encoded(DeltaFrames::new(turn_id()), &turn);
             for after in 0..turn.len() as u64 {
-                let rest = encoded(DeltaFrames::new(turn_id(), ENDED).after(Some(after)), &turn);
-                let until_there = encoded(DeltaFrames::new(turn_id(), ENDED), &turn[..=after as usize]);
+                let rest = encoded(DeltaFrames::new(turn_id()).after(Some(after)), &turn);
+                let until_there = encoded(DeltaFrames::new(turn_id()), &turn[..=after as usize]);
                 assert_eq!(until_there + &rest, all, "after {after}");
             }
         }

@@ -16,10 +16,16 @@ pub(super) fn data(body: &impl Serialize, out: &mut Vec<u8>) {
 pub(super) fn head(id: &str, name: Option<&str>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"id: ");
     out.extend_from_slice(id.as_bytes());
+    out.push(b'\n');
     if let Some(name) = name {
-        out.extend_from_slice(b"\nevent: ");
-        out.extend_from_slice(name.as_bytes());
+        self::name(name, out);
     }
+}
+
+/// The line that names an event.
+pub(super) fn name(name: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"event: ");
+    out.extend_from_slice(name.as_bytes());
     out.push(b'\n');
 }
 

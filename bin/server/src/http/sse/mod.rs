@@ -17,7 +17,6 @@ pub(super) use self::{
     opening::Opening,
     seed::SeedFrames,
     test_stream::sample_events,
-    whole_steps::Ended,
 };
 
 /// One form of the events on the wire.

@@ -33,7 +33,7 @@ impl Opening {
 
     /// Whether the turn ended badly before anything of an answer came.
     pub(crate) fn has_failed(&self) -> bool {
-        matches!(self.events.back(), Some((_, TurnEvent::Ended(end))) if *end != End::Completed)
+        matches!(self.events.back(), Some((_, TurnEvent::Ended(end, _))) if *end != End::Completed)
     }
 }
 
@@ -43,6 +43,6 @@ fn decides_the_status(event: &TurnEvent) -> bool {
         TurnEvent::Journal(
             JournalEvent::StepStarted(_) | JournalEvent::StepDelta(..) | JournalEvent::StepFinished(..),
         )
-        | TurnEvent::Ended(_) => true,
+        | TurnEvent::Ended(..) => true,
     }
 }

@@ -10,27 +10,8 @@ use crate::http::bodies::Timestamp;
 #[derive(Debug)]
 pub(super) struct WholeSteps {
     turn: TurnId,
-    ended: Ended,
     text: String,
     output: Option<(String, OffsetDateTime)>,
-}
-
-/// When the turn ends: what dates an error. All other times come with the events.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Ended {
-    /// When its end is seen.
-    WhenSeen,
-    /// It is over since then.
-    At(OffsetDateTime),
-}
-
-impl Ended {
-    fn time(self) -> OffsetDateTime {
-        match self {
-            Ended::WhenSeen => OffsetDateTime::now_utc(),
-            Ended::At(time) => time,
-        }
-    }
 }
 
 /// The content of an unnamed event.
@@ -46,8 +27,8 @@ pub(super) struct StepFrameBody {
 }
 
 impl WholeSteps {
-    pub(super) fn new(turn: TurnId, ended: Ended) -> Self {
-        Self { turn, ended, text: String::new(), output: None }
+    pub(super) fn new(turn: TurnId) -> Self {
+        Self { turn, text: String::new(), output: None }
     }
 
     pub(super) fn turn(&self) -> TurnId {
@@ -73,12 +54,12 @@ impl WholeSteps {
                 let content = std::mem::take(&mut self.text);
                 Some(self.step(*step, content, *at, number))
             }
-            TurnEvent::Ended(end) => Some(self.end(*end, number)),
+            TurnEvent::Ended(end, at) => Some(self.end(*end, *at, number)),
             TurnEvent::Started(_) | TurnEvent::Journal(JournalEvent::Status(_) | JournalEvent::Usage(_)) => None,
         }
     }
 
-    fn end(&mut self, end: End, number: u64) -> StepFrameBody {
+    fn end(&mut self, end: End, ended_at: OffsetDateTime, number: u64) -> StepFrameBody {
         match (end.error(), self.output.take()) {
             (None, Some((content, at))) => {
                 StepFrameBody { is_complete: true, ..self.step(Step::Output, content, at, number) }
@@ -89,7 +70,7 @@ impl WholeSteps {
                     step: "error",
                     error: Some(code.as_str()),
                     content: code.sentence().to_owned(),
-                    timestamp: Timestamp(self.ended.time()),
+                    timestamp: Timestamp(ended_at),
                     is_complete: true,
                     event_id: frame::event_id(self.turn, number),
                 }
