@@ -2,7 +2,7 @@
 
 use std::{io, sync::Arc};
 
-use hitesh_chat::{Engine, EngineParts, EngineSettings, Personas, PersonasError};
+use hitesh_chat::{Engine, EngineParts, EngineSettings, OnDisconnect, Personas, PersonasError};
 use hitesh_llm::Router;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
@@ -13,7 +13,7 @@ use crate::{
     maintenance,
     packs::{self, PackProblem},
     reload::{self, Reload},
-    settings::{PersonaSettings, Settings, SettingsError},
+    settings::{self, PersonaSettings, Settings, SettingsError},
     shutdown,
     telemetry::TelemetryError,
 };
@@ -84,6 +84,10 @@ pub fn engine(settings: &Settings, backends: Backends) -> Result<Engine, StartEr
         store: backends.store,
         settings: EngineSettings {
             disconnect_grace: settings.turns.disconnect_grace,
+            on_disconnect: match settings.turns.on_disconnect {
+                settings::OnDisconnect::Stop => OnDisconnect::Stop,
+                settings::OnDisconnect::Finish => OnDisconnect::Finish,
+            },
             max_history_messages: settings.turns.max_history_messages,
             max_in_flight: settings.limits.max_in_flight,
             max_queued: settings.limits.queue,

@@ -161,6 +161,7 @@ impl Inner {
             draining: self.draining.clone(),
             cut_off: self.cut_off.clone(),
             grace: self.settings.disconnect_grace,
+            on_disconnect: self.settings.on_disconnect,
             patience: self.settings.store_patience,
         };
         self.tasks.spawn_on(runner.run(), &self.runtime);

@@ -53,8 +53,11 @@ pub struct EngineParts {
 /// Numbers that an operator may set.
 #[derive(Debug, Clone)]
 pub struct EngineSettings {
-    /// How long a turn goes on without a reader.
+    /// How long a turn without a reader goes on before it is stopped; also how long one that is not stored can be read
+    /// after its end.
     pub disconnect_grace: Duration,
+    /// Whether a turn without a reader is stopped.
+    pub on_disconnect: OnDisconnect,
     /// At most so many messages of a session go into a prompt.
     pub max_history_messages: usize,
     /// At most so many turns at once.
@@ -69,10 +72,21 @@ pub struct EngineSettings {
     pub store_patience: Duration,
 }
 
+/// What becomes of a turn whose last reader has left.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OnDisconnect {
+    /// It is stopped, unless a reader comes back within the grace time. What came is kept.
+    #[default]
+    Stop,
+    /// It goes on to its end.
+    Finish,
+}
+
 impl Default for EngineSettings {
     fn default() -> Self {
         Self {
             disconnect_grace: Duration::from_secs(15),
+            on_disconnect: OnDisconnect::default(),
             max_history_messages: 10,
             max_in_flight: 4096,
             max_queued: 64,

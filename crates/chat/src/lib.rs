@@ -23,7 +23,7 @@ mod runner;
 mod setup;
 mod turn;
 
-pub use engine::{Engine, EngineParts, EngineSettings};
+pub use engine::{Engine, EngineParts, EngineSettings, OnDisconnect};
 pub use error::EngineError;
 pub use fidelity::FidelityFigures;
 pub use figures::{CacheFigures, Performance, ProviderFigures};

@@ -11,6 +11,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    engine::OnDisconnect,
     figures::Figures,
     flights::Wish,
     live::LiveTurn,
@@ -41,13 +42,15 @@ pub(crate) struct Runner {
     /// The turn is to end now.
     pub(crate) cut_off: CancellationToken,
     pub(crate) grace: Duration,
+    pub(crate) on_disconnect: OnDisconnect,
     /// How long its begin and its end wait for a store that is away.
     pub(crate) patience: Duration,
 }
 
 impl Runner {
     pub(crate) async fn run(self) {
-        let Self { live, wish, admission, registry, figures, store, draining, cut_off, grace, patience } = self;
+        let Self { live, wish, admission, registry, figures, store, draining, cut_off, grace, on_disconnect, patience } =
+            self;
         let ending = Ending { live: &live, registry: &registry };
         let store = match store {
             None => None,
@@ -68,7 +71,8 @@ impl Runner {
         };
         live.show(|shown| shown.begun = true);
 
-        let mut end = follow(&live, store.as_ref(), &cut_off, grace).await;
+        let alone_for = (on_disconnect == OnDisconnect::Stop).then_some(grace);
+        let mut end = follow(&live, store.as_ref(), &cut_off, alone_for).await;
         drop(wish);
         let at = OffsetDateTime::now_utc();
         let outcome = live.outcome(end, live.shown.borrow().events, at);
@@ -99,15 +103,16 @@ impl Runner {
     }
 }
 
-/// Shows the generation's events as they come, until there is a reason to end.
+/// Shows the generation's events as they come, until there is a reason to end. To be without a reader for as long as
+/// `alone_for` is one, if there is such a limit.
 async fn follow(
     live: &Arc<LiveTurn>,
     store: Option<&Arc<dyn SessionStore>>,
     cut_off: &CancellationToken,
-    grace: Duration,
+    alone_for: Option<Duration>,
 ) -> End {
     let mut upstream = live.generation().journal.watch();
-    let mut abandoned = pin!(abandoned(live.readers.subscribe(), grace));
+    let mut abandoned = pin!(abandoned(live.readers.subscribe(), alone_for));
     let mut ticks = interval(CHECKPOINT_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks.reset();
@@ -139,8 +144,9 @@ async fn follow(
     }
 }
 
-/// Resolves when there has been no reader for the whole grace time.
-async fn abandoned(mut readers: watch::Receiver<usize>, grace: Duration) {
+/// Resolves when there has been no reader for the whole grace time; never without one.
+async fn abandoned(mut readers: watch::Receiver<usize>, grace: Option<Duration>) {
+    let Some(grace) = grace else { return std::future::pending().await };
     loop {
         if readers.wait_for(|count| *count == 0).await.is_err() {
             return;

@@ -47,7 +47,7 @@ pub use self::{
     provider::{Deadlines, Protocol, ProviderKind, ProviderSettings, Remote},
     server::ServerSettings,
     sessions::{SessionsPlace, SessionsSettings},
-    turns::TurnsSettings,
+    turns::{OnDisconnect, TurnsSettings},
 };
 use self::{error::Mistakes, resolve::Resolve, values::Secret, vars::Vars};
 use crate::args::Args;

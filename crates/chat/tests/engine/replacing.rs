@@ -1,10 +1,10 @@
 //! Turns in the place of others, and what learners think of answers.
 
-use hitesh_chat::{CachePolicy, EngineError, ReplaceRequest, Turn, TurnRequest};
+use hitesh_chat::{CachePolicy, EngineError, EngineSettings, OnDisconnect, ReplaceRequest, Turn, TurnRequest};
 use hitesh_domain::{End, Feedback, Owner, Rating, Source, TurnId};
 use hitesh_sessions::Page;
 
-use crate::harness::{Bench, ask, soon};
+use crate::harness::{Bench, ask, memory_store, soon};
 
 fn again(turn: TurnId) -> ReplaceRequest {
     ReplaceRequest { owner: Owner::public(), turn, content: None, idempotency: None }
@@ -170,4 +170,23 @@ async fn feedback_is_kept_with_its_turn() {
         let shown = bench.engine.turn(&Owner::public(), turn).await.unwrap().unwrap().snapshot();
         assert_eq!(shown.feedback, feedback);
     }
+}
+
+#[tokio::test]
+async fn a_turn_that_is_to_finish_goes_on_without_readers() {
+    let settings = EngineSettings {
+        disconnect_grace: std::time::Duration::ZERO,
+        on_disconnect: OnDisconnect::Finish,
+        ..EngineSettings::default()
+    };
+    let bench = Bench::with(settings, memory_store());
+    let turn = bench.engine.start(ask("s", "ek")).await.unwrap();
+    let id = turn.info().turn;
+    let call = bench.call().await;
+    drop(turn);
+    // Nothing happens, and that is what is waited for: with a reader's leave as a reason, it would be over at once.
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    call.answer("poora");
+    let turn = bench.engine.turn(&Owner::public(), id).await.unwrap().unwrap();
+    assert_eq!(soon(turn.ended()).await.transcript.output(), "poora");
 }

@@ -68,6 +68,7 @@ fn without_anything_the_defaults_hold() {
     let database = PathBuf::from("/home/learner/.local/share/hitesh-ai/sessions.db");
     assert_eq!(settings.sessions, SessionsSettings { place: SessionsPlace::File(database), retention: None });
     assert_eq!((settings.turns.disconnect_grace, settings.turns.max_history_messages), (Duration::from_secs(15), 10));
+    assert_eq!(settings.turns.on_disconnect, OnDisconnect::Stop);
     assert_eq!(settings.persona.default.as_str(), "hitesh");
     assert_eq!(settings.local.models_directory, PathBuf::from("/home/learner/.cache/hitesh-ai/models"));
     assert!(settings.warnings().is_empty());
