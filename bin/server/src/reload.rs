@@ -56,7 +56,7 @@ impl Reload {
         });
         let (settings, personas) = loading.await.map_err(io::Error::other)??;
         let listed = backends::providers_again(&settings, &self.settings, &self.listed)?;
-        self.engine.replace(personas, listed.clone());
+        self.engine.reconfigure(personas, listed.clone());
         (self.settings, self.listed) = (settings, listed);
         for (provider, error) in self.engine.warm_up().await {
             tracing::warn!(%provider, %error, "the provider could not be warmed up");

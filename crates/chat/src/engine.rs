@@ -242,7 +242,7 @@ impl Engine {
 
     /// Answers with these personas and asks these providers from now on. Turns that have begun go on with those that
     /// they began with. What is known of a provider that was asked before, the very same one, is kept.
-    pub fn replace(&self, personas: Personas, providers: Vec<Listed>) {
+    pub fn reconfigure(&self, personas: Personas, providers: Vec<Listed>) {
         self.inner.setup.replace(personas, providers);
     }
 

@@ -65,7 +65,7 @@ async fn a_new_setup_is_for_new_turns_and_drops_none() {
     let persona = Persona::builtin("reviewer").unwrap();
     let id = persona.id().clone();
     let personas = Personas::new(vec![persona], &id).unwrap();
-    bench.engine.replace(personas, vec![Listed::unlimited(other as Arc<dyn Provider>)]);
+    bench.engine.reconfigure(personas, vec![Listed::unlimited(other as Arc<dyn Provider>)]);
     let new = bench.engine.start(ask("t", "new")).await.unwrap();
     soon(calls.recv()).await.unwrap().answer("from the other");
     old_call.answer("from the old");
