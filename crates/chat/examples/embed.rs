@@ -49,7 +49,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     while let Some((_, event)) = reader.next().await {
         match event {
             TurnEvent::Journal(JournalEvent::StepStarted(step)) => print!("\n\n[{step}] "),
-            TurnEvent::Journal(JournalEvent::StepDelta(_, text)) => print!("{text}"),
+            TurnEvent::Journal(JournalEvent::StepDelta(_, text) | JournalEvent::ThinkReasoning(text)) => {
+                print!("{text}")
+            }
             TurnEvent::Ended(end, _) => println!("\n\n{end:?}"),
             TurnEvent::Started(_) | TurnEvent::Journal(_) => {}
         }

@@ -242,7 +242,7 @@ impl Generation {
     fn measure(&self, upstream: &Upstream) {
         let persona = &upstream.ask.persona;
         let transcript = self.journal.transcript(usize::MAX);
-        let steps = transcript.steps.iter().map(|record| (record.step, record.content.as_str()));
+        let steps = transcript.steps.iter().map(|record| (record.step, record.own_text()));
         let fidelity = persona.fidelity(upstream.ask.question.as_str(), steps);
         upstream.figures.fidelity(persona.id(), &self.answerer().provider, &fidelity);
     }

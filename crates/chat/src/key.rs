@@ -18,7 +18,7 @@ pub(crate) struct KeyParts<'a> {
 }
 
 /// Changes whenever the encoding below or the stored form of an answer does.
-const VERSION: &[u8] = b"hitesh-ai answer 2";
+const VERSION: &[u8] = b"hitesh-ai answer 3";
 
 impl KeyParts<'_> {
     /// BLAKE3 over a length-prefixed encoding of all parts. Two parts can't be confused with each other, and a part

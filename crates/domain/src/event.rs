@@ -24,12 +24,14 @@ pub enum Status {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         provider: Option<ProviderId>,
     },
+    /// The model reasons: tokens come, and none of them is a part of a step yet.
+    Reasoning,
 }
 
 /// One entry of a generation's journal. It carries no ids: it is the same for every turn that follows.
 ///
 /// The order is always: statuses, then for each step `StepStarted`, its deltas and `StepFinished` (which is
-/// missing for a step that was cut), then at most one `Usage`.
+/// missing for a step that was cut), then at most one `Usage`. Reasoning that is shown comes before the deltas of `think`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum JournalEvent {
     /// What the answer waits for.
@@ -38,6 +40,9 @@ pub enum JournalEvent {
     StepStarted(Step),
     /// A piece of a step's text, never empty.
     StepDelta(Step, Arc<str>),
+    /// A piece of the model's own reasoning, never empty. Readers see it as the beginning of `think`; no model is ever
+    /// told it again.
+    ThinkReasoning(Arc<str>),
     /// A step is whole, since this time.
     StepFinished(Step, OffsetDateTime),
     /// What the upstream call cost.

@@ -30,6 +30,9 @@ pub struct StepRecord {
     pub content: String,
     /// The length of each delta in bytes; their sum is the length of `content`.
     pub deltas: Vec<u32>,
+    /// How many bytes of `content`, from its start, are the model's own reasoning: whole deltas, and only in `think`.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub reasoning: u32,
     /// When it was whole; none if it was cut.
     #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<OffsetDateTime>,
@@ -51,16 +54,22 @@ impl Transcript {
                         step: *step,
                         content: String::new(),
                         deltas: Vec::new(),
+                        reasoning: 0,
                         finished_at: None,
                     });
                 }
             }
-            JournalEvent::StepDelta(step, text) => {
-                if let Some(open) = self.open(*step)
-                    && let Ok(length) = u32::try_from(text.len())
+            JournalEvent::ThinkReasoning(text) => {
+                if let Some(open) = self.open(Step::Think).filter(|open| open.is_all_reasoning())
+                    && let Some(reasoning) = length(text).and_then(|length| open.reasoning.checked_add(length))
                 {
-                    open.content.push_str(text);
-                    open.deltas.push(length);
+                    open.append(text);
+                    open.reasoning = reasoning;
+                }
+            }
+            JournalEvent::StepDelta(step, text) => {
+                if let Some(open) = self.open(*step) {
+                    open.append(text);
                 }
             }
             JournalEvent::StepFinished(step, at) => {
@@ -78,7 +87,17 @@ impl Transcript {
         events.extend(self.statuses.iter().cloned().map(JournalEvent::Status));
         for record in &self.steps {
             events.push(JournalEvent::StepStarted(record.step));
-            events.extend(record.pieces().map(|piece| JournalEvent::StepDelta(record.step, Arc::from(piece))));
+            let mut reasoning = record.reasoning_bytes();
+            events.extend(record.pieces().map(|piece| {
+                let is_reasoning = reasoning > 0;
+                reasoning = reasoning.saturating_sub(piece.len());
+                let piece = Arc::from(piece);
+                if is_reasoning {
+                    JournalEvent::ThinkReasoning(piece)
+                } else {
+                    JournalEvent::StepDelta(record.step, piece)
+                }
+            }));
             events.extend(record.finished_at.map(|at| JournalEvent::StepFinished(record.step, at)));
         }
         events.extend(self.usage.map(JournalEvent::Usage));
@@ -101,8 +120,8 @@ impl Transcript {
         self.step(Step::Output).map_or("", |record| &record.content)
     }
 
-    /// The same answer as a later turn gets it from the cache: one delta a step, without statuses, each step
-    /// finished at `at`.
+    /// The same answer as a later turn gets it from the cache: one delta a step (reasoning is one of its own), without
+    /// statuses, each step finished at `at`.
     pub fn coalesced(&self, at: OffsetDateTime) -> Self {
         let steps = self
             .steps
@@ -110,7 +129,12 @@ impl Transcript {
             .map(|record| StepRecord {
                 step: record.step,
                 content: record.content.clone(),
-                deltas: u32::try_from(record.content.len()).ok().filter(|length| *length > 0).into_iter().collect(),
+                deltas: [Some(record.reasoning), length(record.own_text())]
+                    .into_iter()
+                    .flatten()
+                    .filter(|length| *length > 0)
+                    .collect(),
+                reasoning: record.reasoning,
                 finished_at: record.finished_at.map(|_| at),
             })
             .collect();
@@ -123,6 +147,26 @@ impl Transcript {
 }
 
 impl StepRecord {
+    /// Its text without the model's own reasoning: what may be told to a model, and what the persona said.
+    pub fn own_text(&self) -> &str {
+        self.content.get(self.reasoning_bytes()..).unwrap_or_default()
+    }
+
+    fn reasoning_bytes(&self) -> usize {
+        usize::try_from(self.reasoning).unwrap_or(usize::MAX)
+    }
+
+    fn is_all_reasoning(&self) -> bool {
+        self.reasoning_bytes() == self.content.len()
+    }
+
+    fn append(&mut self, text: &str) {
+        if let Some(length) = length(text) {
+            self.content.push_str(text);
+            self.deltas.push(length);
+        }
+    }
+
     /// The deltas' texts. Lengths that do not fit the content (a damaged record) give the rest as one piece.
     fn pieces(&self) -> impl Iterator<Item = &str> {
         let mut rest = self.content.as_str();
@@ -134,6 +178,15 @@ impl StepRecord {
             Some(piece)
         })
     }
+}
+
+fn length(text: &str) -> Option<u32> {
+    u32::try_from(text.len()).ok()
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_zero(length: &u32) -> bool {
+    *length == 0
 }
 
 #[cfg(test)]
@@ -150,15 +203,20 @@ mod tests {
                 Just(Status::Loading),
                 Just(Status::Working),
                 Just(Status::Retrying { provider: None }),
-                Just(Status::Retrying { provider: "other".parse().ok() })
+                Just(Status::Retrying { provider: "other".parse().ok() }),
+                Just(Status::Reasoning)
             ],
             0..3,
         );
-        (statuses, texts(), texts(), texts(), any::<bool>(), any::<bool>()).prop_map(|(s, a, t, o, whole, usage)| {
+        let parts = (statuses, texts(), texts(), texts(), texts(), any::<bool>(), any::<bool>());
+        parts.prop_map(|(s, a, r, t, o, whole, usage)| {
             let at = OffsetDateTime::UNIX_EPOCH;
             let mut events: Vec<_> = s.into_iter().map(JournalEvent::Status).collect();
             for (step, texts) in Step::ALL.into_iter().zip([a, t, o]) {
                 events.push(JournalEvent::StepStarted(step));
+                if step == Step::Think {
+                    events.extend(r.iter().map(|text| JournalEvent::ThinkReasoning(text.as_str().into())));
+                }
                 events.extend(texts.into_iter().map(|text| JournalEvent::StepDelta(step, text.into())));
                 if step != Step::Output || whole {
                     events.push(JournalEvent::StepFinished(step, at));
@@ -195,6 +253,45 @@ mod tests {
         let coalesced = transcript.coalesced(OffsetDateTime::now_utc());
         assert_eq!(coalesced.output(), "chai");
         assert_eq!(coalesced.events().len(), 3);
+    }
+
+    fn thought() -> Transcript {
+        let mut transcript = Transcript::default();
+        for event in [
+            JournalEvent::StepStarted(Step::Think),
+            JournalEvent::ThinkReasoning("hm, ".into()),
+            JournalEvent::ThinkReasoning("so.\n\n".into()),
+            JournalEvent::StepDelta(Step::Think, "cha".into()),
+            JournalEvent::StepDelta(Step::Think, "i".into()),
+            JournalEvent::StepFinished(Step::Think, OffsetDateTime::UNIX_EPOCH),
+        ] {
+            transcript.push(&event);
+        }
+        transcript
+    }
+
+    #[test]
+    fn reasoning_is_a_part_of_what_is_shown_and_not_of_what_was_said() {
+        for transcript in [thought(), thought().coalesced(OffsetDateTime::UNIX_EPOCH)] {
+            let think = transcript.step(Step::Think).unwrap();
+            assert_eq!((think.content.as_str(), think.own_text()), ("hm, so.\n\nchai", "chai"));
+            let is_reasoning = |event: &JournalEvent| matches!(event, JournalEvent::ThinkReasoning(_));
+            let texts: Vec<_> = transcript.events().iter().map(is_reasoning).skip(1).collect();
+            assert!(texts.is_sorted_by(|earlier, later| earlier >= later), "{texts:?}");
+            let mut again = Transcript::default();
+            transcript.events().iter().for_each(|event| again.push(event));
+            assert_eq!(again, transcript);
+        }
+        assert_eq!(thought().coalesced(OffsetDateTime::UNIX_EPOCH).events().len(), 4);
+    }
+
+    #[test]
+    fn reasoning_stands_nowhere_but_before_what_think_says() {
+        let mut transcript = thought();
+        transcript.push(&JournalEvent::ThinkReasoning("too late".into()));
+        transcript.push(&JournalEvent::StepStarted(Step::Output));
+        transcript.push(&JournalEvent::ThinkReasoning("never here".into()));
+        assert_eq!((transcript.event_count(), transcript.output()), (7, ""));
     }
 
     #[test]

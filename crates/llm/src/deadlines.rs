@@ -209,6 +209,7 @@ impl Clock {
             _ if self.waits_for == Wait::Nothing => Wait::Nothing,
             ProviderEvent::Status(Status::Working | Status::Retrying { .. }) => Wait::FirstToken,
             ProviderEvent::Status(Status::Queued { .. } | Status::Loading) => Wait::Queue,
+            ProviderEvent::Status(Status::Reasoning) => Wait::NextToken,
             ProviderEvent::Delta(_) | ProviderEvent::Reasoning(_) => Wait::NextToken,
             ProviderEvent::Usage(_) => self.waits_for,
             ProviderEvent::Finish(_) => Wait::Nothing,

@@ -1,5 +1,5 @@
 use hitesh_chat::{CachePolicy, Engine, TurnRequest};
-use hitesh_domain::{Content, IdError, JournalEvent, Owner, PersonaId, SessionId, Status, TurnEvent};
+use hitesh_domain::{Content, IdError, JournalEvent, Owner, PersonaId, SessionId, Status, Step, TurnEvent};
 
 use super::{
     remote::Remote,
@@ -88,6 +88,7 @@ async fn ask(
     while let Some((_, event)) = reader.next().await {
         match event {
             TurnEvent::Journal(JournalEvent::StepDelta(step, text)) => terminal.delta(step, &text)?,
+            TurnEvent::Journal(JournalEvent::ThinkReasoning(text)) => terminal.delta(Step::Think, &text)?,
             TurnEvent::Journal(JournalEvent::Status(status)) => terminal.status(&waits_for(&status))?,
             TurnEvent::Ended(end, _) => return Ok(end.error().map(|code| code.sentence().to_owned())),
             TurnEvent::Started(_) | TurnEvent::Journal(_) => {}
@@ -103,5 +104,6 @@ pub(super) fn waits_for(status: &Status) -> String {
         Status::Working => "the model is at work".to_owned(),
         Status::Retrying { provider: None } => "asking again".to_owned(),
         Status::Retrying { provider: Some(provider) } => format!("asking {provider} now"),
+        Status::Reasoning => "the model reasons".to_owned(),
     }
 }

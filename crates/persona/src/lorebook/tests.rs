@@ -32,8 +32,13 @@ fn pack(book: &str, notes: &[(&str, &str, &str)]) -> Result<Persona, PersonaErro
 }
 
 fn said(text: &str) -> Transcript {
-    let record =
-        StepRecord { step: Step::Output, content: text.to_owned(), deltas: vec![text.len() as u32], finished_at: None };
+    let record = StepRecord {
+        step: Step::Output,
+        content: text.to_owned(),
+        deltas: vec![text.len() as u32],
+        reasoning: 0,
+        finished_at: None,
+    };
     Transcript { steps: vec![record], ..Transcript::default() }
 }
 

@@ -247,9 +247,10 @@ fn gist(note: &Note) -> String {
     neutral(&note.gist)
 }
 
+/// Without the reasoning of the model that gave it: no provider is told that again, least of all another one.
 fn answer(transcript: &Transcript, format: StepFormat) -> String {
     let steps = Step::ALL.into_iter().filter_map(|step| transcript.step(step));
-    render_steps(format, steps.map(|record| (record.step, record.content.as_str())))
+    render_steps(format, steps.map(|record| (record.step, record.own_text())))
 }
 
 fn message_tokens(message: &Message) -> usize {

@@ -41,7 +41,7 @@ impl Persona {
 
     fn drifts(&self, turn: &PastTurn<'_>) -> bool {
         let steps = Step::ALL.into_iter().filter_map(|step| turn.transcript.step(step));
-        let fidelity = self.fidelity(turn.question, steps.map(|record| (record.step, record.content.as_str())));
+        let fidelity = self.fidelity(turn.question, steps.map(|record| (record.step, record.own_text())));
         fidelity.score < LOW || fidelity.findings.iter().any(|finding| finding.kind.is_of_language())
     }
 }

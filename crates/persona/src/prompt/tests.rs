@@ -34,6 +34,7 @@ pub(super) fn transcript(steps: &[(Step, &str)]) -> Transcript {
         step: *step,
         content: (*content).to_owned(),
         deltas: vec![content.len() as u32],
+        reasoning: 0,
         finished_at: None,
     };
     Transcript { steps: steps.iter().map(record).collect(), ..Transcript::default() }
@@ -229,6 +230,24 @@ fn notes_that_are_gone_and_turns_without_output_are_left_out() {
     let prompt = persona.prompt("now", &past, &options);
     assert_eq!(prompt.history_turns, 1);
     assert_eq!(prompt.messages[prompt.stable].content, "<question>\nkept\n</question>");
+}
+
+#[test]
+fn no_model_is_told_what_one_reasoned() {
+    let persona = with_notes(&[]);
+    let mut answered = transcript(&[(Step::Analyze, "A"), (Step::Think, "secret\n\nT"), (Step::Output, "O")]);
+    answered.steps[1].reasoning = "secret\n\n".len() as u32;
+    let mut only_reasoned = transcript(&[(Step::Think, "secret"), (Step::Output, "O")]);
+    only_reasoned.steps[0].reasoning = "secret".len() as u32;
+    let past = [&answered, &only_reasoned].map(|transcript| PastTurn { question: "q", notes: &[], transcript });
+    for (format, expected) in [
+        (StepFormat::Tagged, ["<analyze>A</analyze>\n<think>T</think>\n<output>O</output>", "<output>O</output>"]),
+        (StepFormat::JsonSchema, [r#"{"analyze":"A","think":"T","output":"O"}"#, r#"{"output":"O"}"#]),
+    ] {
+        let prompt = persona.prompt("now", &past, &PromptOptions::new(format, PromptSize::Full));
+        let told = prompt.messages[prompt.stable..].iter().filter(|message| message.role == Role::Assistant);
+        assert!(told.map(|message| message.content.as_str()).eq(expected), "{:?}", prompt.messages);
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-use hitesh_domain::{JournalEvent, TurnEvent, TurnId};
+use hitesh_domain::{JournalEvent, Step, TurnEvent, TurnId};
 use serde::Serialize;
 
 use super::{Encoder, frame, whole_steps::WholeSteps};
@@ -87,10 +87,8 @@ impl Encoder for DeltaFrames {
                 frame::head(&id, Some("status"), out);
                 frame::data(status, out);
             }
-            TurnEvent::Journal(JournalEvent::StepDelta(step, piece)) => {
-                frame::head(&id, Some("delta"), out);
-                frame::data(&DeltaFrameBody { step: step.as_str(), delta: piece }, out);
-            }
+            TurnEvent::Journal(JournalEvent::StepDelta(step, piece)) => delta(&id, *step, piece, out),
+            TurnEvent::Journal(JournalEvent::ThinkReasoning(piece)) => delta(&id, Step::Think, piece, out),
             TurnEvent::Journal(JournalEvent::Usage(usage)) => {
                 frame::head(&id, Some("usage"), out);
                 frame::data(&UsageBody::from(*usage), out);
@@ -105,11 +103,16 @@ impl Encoder for DeltaFrames {
     }
 }
 
+fn delta(id: &str, step: Step, piece: &str, out: &mut Vec<u8>) {
+    frame::head(id, Some("delta"), out);
+    frame::data(&DeltaFrameBody { step: step.as_str(), delta: piece }, out);
+}
+
 #[cfg(test)]
 pub(super) mod tests {
     use std::sync::Arc;
 
-    use hitesh_domain::{End, ErrorCode, IncompleteReason, Replaces, Source, Status, Step, TurnInfo, Usage};
+    use hitesh_domain::{End, ErrorCode, IncompleteReason, Replaces, Source, Status, TurnInfo, Usage};
     use time::{OffsetDateTime, macros::datetime};
 
     use super::*;
@@ -206,6 +209,18 @@ pub(super) mod tests {
             format!("event: resync\ndata: {{\"turn_id\":\"{}\",\"kept\":5,\"reason\":\"crashed\"}}", turn_id())
         );
         assert_eq!(rest, all);
+    }
+
+    #[test]
+    fn reasoning_that_is_shown_is_the_beginning_of_think() {
+        let mut events = vec![started(), TurnEvent::Journal(JournalEvent::StepStarted(Step::Think))];
+        events.push(TurnEvent::Journal(JournalEvent::ThinkReasoning("Hm.\n\n".into())));
+        events.push(TurnEvent::Journal(JournalEvent::StepDelta(Step::Think, "Chai".into())));
+        events.push(finished(Step::Think));
+        let text = encoded(DeltaFrames::new(turn_id()), &events);
+        for shown in [r#"{"step":"think","delta":"Hm.\n\n"}"#, r#"{"step":"think","content":"Hm.\n\nChai""#] {
+            assert!(text.contains(shown), "{text}");
+        }
     }
 
     #[test]

@@ -41,7 +41,10 @@ fn decides_the_status(event: &TurnEvent) -> bool {
     match event {
         TurnEvent::Started(_) | TurnEvent::Journal(JournalEvent::Status(_) | JournalEvent::Usage(_)) => false,
         TurnEvent::Journal(
-            JournalEvent::StepStarted(_) | JournalEvent::StepDelta(..) | JournalEvent::StepFinished(..),
+            JournalEvent::StepStarted(_)
+            | JournalEvent::StepDelta(..)
+            | JournalEvent::ThinkReasoning(_)
+            | JournalEvent::StepFinished(..),
         )
         | TurnEvent::Ended(..) => true,
     }

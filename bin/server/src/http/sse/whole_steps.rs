@@ -42,7 +42,7 @@ impl WholeSteps {
                 self.text.clear();
                 None
             }
-            TurnEvent::Journal(JournalEvent::StepDelta(_, piece)) => {
+            TurnEvent::Journal(JournalEvent::StepDelta(_, piece) | JournalEvent::ThinkReasoning(piece)) => {
                 self.text.push_str(piece);
                 None
             }
