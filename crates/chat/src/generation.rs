@@ -233,6 +233,7 @@ impl Generation {
         }
         self.journal.append(events.into_iter().map(|event| match event {
             StepEvent::Started(step) => JournalEvent::StepStarted(step),
+            StepEvent::Reasoning(text) => JournalEvent::ThinkReasoning(text.into()),
             StepEvent::Delta(step, text) => JournalEvent::StepDelta(step, text.into()),
             StepEvent::Finished(step) => JournalEvent::StepFinished(step, OffsetDateTime::now_utc()),
         }));

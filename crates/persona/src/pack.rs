@@ -50,6 +50,9 @@ pub(crate) struct About {
     pub(crate) phrases: Vec<String>,
     #[serde(default)]
     pub(crate) steps: StepNames,
+    /// Whether people see the model's own reasoning, at the beginning of `think`.
+    #[serde(default)]
+    pub(crate) show_reasoning: bool,
     #[serde(default)]
     pub(crate) lorebook: BookTable,
     #[serde(default)]

@@ -135,6 +135,11 @@ impl Persona {
         self.pack.about.steps.get(step)
     }
 
+    /// Whether people see the model's own reasoning, if it gives any, at the beginning of `think`.
+    pub fn shows_reasoning(&self) -> bool {
+        self.pack.about.show_reasoning
+    }
+
     /// BLAKE3 over every file that can change a prompt. A part of the cache key.
     pub fn content_hash(&self) -> [u8; 32] {
         self.pack.content_hash

@@ -27,7 +27,7 @@ impl Parts {
     pub(super) fn of(about: &About, examples: &[Example]) -> Self {
         let About { id, name, description, languages, topics, .. } = about;
         let About { sample_questions, disclosure, identity, voice, rules, phrases, .. } = about;
-        let About { steps, openings, lorebook, .. } = about;
+        let About { steps, show_reasoning, openings, lorebook, .. } = about;
         let steps = hitesh_domain::Step::ALL.map(|step| steps.get(step));
         let trimmed = |texts: &[String]| texts.iter().map(|text| text.trim().to_owned()).collect::<Vec<_>>();
         let examples: Vec<_> = examples
@@ -50,6 +50,7 @@ impl Parts {
                 sample_questions,
                 disclosure.trim(),
                 steps,
+                show_reasoning,
                 format!("{openings:?}"),
             )),
         }

@@ -103,6 +103,14 @@ fn steps_may_have_names_of_one_short_line() {
 }
 
 #[test]
+fn reasoning_is_shown_only_where_a_pack_says_so() {
+    let shows = |line: &str| Pack::from_files(files(&[("persona.toml", &format!("{PERSONA_TOML}{line}"))]));
+    assert!(!shows("").unwrap().about.show_reasoning);
+    assert!(shows("show_reasoning = true").unwrap().about.show_reasoning);
+    assert!(shows("show_reasoning = \"yes\"").is_err());
+}
+
+#[test]
 fn up_to_three_examples_do_with_or_without_their_thoughts() {
     let short = "[[examples]]\nquestion = \"a?\"\noutput = \"c\"\n";
     for text in ["examples = []".to_owned(), short.repeat(3)] {

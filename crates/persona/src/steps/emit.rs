@@ -2,7 +2,7 @@ use std::mem;
 
 use hitesh_domain::Step;
 
-use super::{Completeness, StepEvent};
+use super::{Completeness, StepEvent, reasoning::Reasoning};
 
 /// Keeps the promises of [`StepEvent`]: order, each step once, trimmed texts, no empty delta, no empty step.
 #[derive(Debug, Default)]
@@ -16,6 +16,8 @@ pub(super) struct Emitter {
     held: String,
     /// Whether the output is finished.
     whole: bool,
+    /// What is shown at the beginning of `think`.
+    pub(super) reasoning: Reasoning,
 }
 
 impl Emitter {
@@ -41,10 +43,7 @@ impl Emitter {
             if text.is_empty() || !self.accepts(step) {
                 return;
             }
-            self.last = Some(step);
-            self.open = true;
-            self.held.clear();
-            self.events.push(StepEvent::Started(step));
+            self.begin(step);
             text
         };
         let visible = text.trim_end();
@@ -54,6 +53,27 @@ impl Emitter {
             self.delta(step, visible);
         }
         self.held.push_str(text.get(visible.len()..).unwrap_or_default());
+    }
+
+    fn begin(&mut self, step: Step) {
+        let no_think_yet = self.last.is_none_or(|last| last < Step::Think);
+        if step == Step::Output
+            && no_think_yet
+            && let Some(text) = self.reasoning.take()
+        {
+            self.events.push(StepEvent::Started(Step::Think));
+            self.events.push(StepEvent::Reasoning(text));
+            self.events.push(StepEvent::Finished(Step::Think));
+        }
+        self.events.push(StepEvent::Started(step));
+        if step == Step::Think
+            && let Some(text) = self.reasoning.take()
+        {
+            self.events.push(StepEvent::Reasoning(text + "\n\n"));
+        }
+        self.last = Some(step);
+        self.open = true;
+        self.held.clear();
     }
 
     fn delta(&mut self, step: Step, text: &str) {

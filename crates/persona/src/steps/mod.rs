@@ -2,6 +2,8 @@
 
 mod emit;
 mod json;
+mod leading;
+mod reasoning;
 mod render;
 mod seek;
 mod tag;
@@ -10,18 +12,22 @@ mod unescape;
 
 use hitesh_domain::{Step, StepFormat};
 
-use self::{emit::Emitter, json::JsonSteps, seek::Seek, tagged::TaggedStep};
+use self::{emit::Emitter, json::JsonSteps, leading::Leading, seek::Seek, tagged::TaggedStep};
 
 pub use self::render::render_steps;
 
 /// What became known of an answer.
 ///
 /// In the order of [`Step::ALL`], each step at most once: `Started`, its deltas (never empty; joined they are the
-/// step's text), `Finished`, which is missing when the step's end was not seen.
+/// step's text), `Finished`, which is missing when the step's end was not seen. Between `Started` and the deltas of
+/// `think` there may be one `Reasoning`, if it is [shown](StepParser::showing_reasoning).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StepEvent {
     /// A step begins: its first visible character came.
     Started(Step),
+    /// The model's own reasoning, never empty, with what parts it from the text that follows. It is shown as the
+    /// beginning of `think`, which may consist of it alone, and must not be told to a model again.
+    Reasoning(String),
     /// A piece of its text.
     Delta(Step, String),
     /// It is whole.
@@ -56,7 +62,7 @@ pub struct StepParser {
 enum Mode {
     /// Outside of any step.
     Seek(Seek),
-    /// In a leading `<think>`: what follows its end tells whether it was a step or the model's own reasoning.
+    /// In a leading `<think>` or the like: what follows its end tells whether it was a step or the model's own reasoning.
     Leading(Leading),
     /// In a step between tags, or in an output without marks.
     Tagged(TaggedStep),
@@ -77,7 +83,37 @@ enum Progress {
 impl StepParser {
     /// A parser for an answer that was asked for in `format`.
     pub fn new(format: StepFormat) -> Self {
-        Self { format, buffer: String::new(), mode: Mode::Seek(Seek::at_start()), emitter: Emitter::default() }
+        Self { format, buffer: String::new(), mode: Mode::Seek(Seek::at_start(false)), emitter: Emitter::default() }
+    }
+
+    /// Whether the model is known to reason in its text before it answers. To be said before the first piece.
+    ///
+    /// Its server may have taken the mark that opens the reasoning: then the text begins like an answer without marks,
+    /// and only `</think>` tells. So such a text is held until that mark comes, or the end; an answer that begins with
+    /// a mark streams as always. A leading `<think>` of this model is never our step.
+    pub fn of_reasoning_model(mut self, reasons: bool) -> Self {
+        self.mode = Mode::Seek(Seek::at_start(reasons));
+        self
+    }
+
+    /// Whether the model's reasoning is shown at the beginning of `think`; by default it is dropped. At most 8 KiB are
+    /// shown.
+    pub fn showing_reasoning(mut self, shown: bool) -> Self {
+        self.emitter.reasoning.is_shown = shown;
+        self
+    }
+
+    /// Takes a piece of reasoning that came apart from the text. What comes after `think` has begun is dropped.
+    pub fn push_reasoning(&mut self, text: &str) {
+        if let Mode::Seek(seek) = &mut self.mode {
+            seek.expect_no_reasoning();
+        }
+        self.emitter.reasoning.add(text);
+    }
+
+    /// Whether the text that came last is the model's own reasoning, as far as one can tell.
+    pub fn is_in_reasoning(&self) -> bool {
+        matches!(self.mode, Mode::Leading(_))
     }
 
     /// Takes the next piece of the answer's text, and gives what became known with it. Whatever the pieces are, the
@@ -94,6 +130,10 @@ impl StepParser {
     /// An answer whose output was closed is [`Complete`](Completeness::Complete) in either case.
     pub fn finish(mut self, ended: bool) -> (Vec<StepEvent>, Completeness) {
         self.advance(true);
+        if ended && matches!(&self.mode, Mode::Leading(leading) if leading.may_be_answer()) {
+            self.mode = Mode::Seek(Seek::at_start(false));
+            self.advance(true);
+        }
         let rest = std::mem::take(&mut self.buffer);
         match self.mode {
             Mode::Seek(seek) => seek.finish(&rest, ended, &mut self.emitter),
@@ -111,7 +151,7 @@ impl StepParser {
             let rest = self.buffer.get(at..).unwrap_or_default();
             let progress = match &mut self.mode {
                 Mode::Seek(seek) => seek.advance(rest, self.format, &self.emitter),
-                Mode::Leading(leading) => leading.advance(rest),
+                Mode::Leading(leading) => leading.advance(rest, last, &mut self.emitter),
                 Mode::Tagged(step) => step.advance(rest, last, &mut self.emitter),
                 Mode::Json(json) => json.advance(rest, &mut self.emitter),
                 Mode::Done => Progress::Wait(rest.len()),
@@ -133,47 +173,23 @@ impl StepParser {
     }
 
     fn enter(&mut self, mode: Mode) {
-        // A leading `<think>` was a step after all when our next step follows it, and only then.
-        if let (Mode::Seek(seek), Mode::Tagged(next)) = (&mut self.mode, &mode)
-            && let Some(text) = seek.take_leading()
-            && next.is_marked(Step::Output)
+        if let Mode::Seek(seek) = &mut self.mode
+            && let Some(block) = seek.take_leading()
         {
-            self.emitter.text(Step::Think, &text);
-            self.emitter.end(Step::Think);
+            // A leading `<think>` was a step after all when our next step follows it, and only then.
+            let output_follows = matches!(&mode, Mode::Tagged(next) if next.is_marked(Step::Output));
+            if block.may_be_step && output_follows {
+                self.emitter.text(Step::Think, &block.text);
+                self.emitter.end(Step::Think);
+            } else {
+                self.emitter.reasoning.add_block(&block.text);
+            }
         }
         self.mode = mode;
     }
 }
 
-/// A leading `<think>` block, held until its end is seen.
-#[derive(Debug, Default)]
-struct Leading {
-    /// How much of the block has been searched.
-    searched: usize,
-}
-
-impl Leading {
-    fn advance(&mut self, rest: &str) -> Progress {
-        loop {
-            let Some(found) = rest.get(self.searched..).and_then(|text| text.find('<')) else {
-                self.searched = rest.len();
-                return Progress::Wait(0);
-            };
-            let at = self.searched + found;
-            match tag::read(rest.get(at..).unwrap_or_default()) {
-                tag::Read::Partial => {
-                    self.searched = at;
-                    return Progress::Wait(0);
-                }
-                tag::Read::Tag(tag::Tag::Close(Step::Think), length) => {
-                    let text = rest.get(..at).unwrap_or_default().to_owned();
-                    return Progress::Next(at + length, Mode::Seek(Seek::after_leading(text)));
-                }
-                _ => self.searched = at + 1,
-            }
-        }
-    }
-}
-
+#[cfg(test)]
+mod reasoning_tests;
 #[cfg(test)]
 mod tests;

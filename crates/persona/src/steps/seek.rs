@@ -1,9 +1,10 @@
 use hitesh_domain::{Step, StepFormat};
 
 use super::{
-    Leading, Mode, Progress,
+    Mode, Progress,
     emit::Emitter,
     json::{self, Begins, JsonSteps},
+    leading::{Block, FENCE, Leading, Mark, Marks},
     tag::{self, Read, Tag},
     tagged::TaggedStep,
 };
@@ -16,8 +17,10 @@ const WINDOW: usize = 200;
 #[derive(Debug)]
 pub(super) struct Seek {
     place: Place,
-    /// The text of a `<think>` that came before everything else, until it is known what it was.
-    leading: Option<String>,
+    /// A block that came before everything else, until it is known what it was.
+    leading: Option<Block>,
+    /// Whether the model is known to reason, and none of that came yet.
+    reasons: bool,
     /// Whether the white space before the first visible character is behind us.
     trimmed: bool,
     /// How much of the text has been searched.
@@ -40,32 +43,48 @@ enum Sight {
 }
 
 impl Seek {
-    /// Before everything.
-    pub(super) fn at_start() -> Self {
-        Self { place: Place::Start, leading: None, trimmed: false, searched: 0 }
+    /// Before everything. From a model that is known to reason, a text without marks is first taken for reasoning.
+    pub(super) fn at_start(reasons: bool) -> Self {
+        Self { place: Place::Start, leading: None, reasons, trimmed: false, searched: 0 }
     }
 
-    /// After a `<think>` block that came before everything else.
-    pub(super) fn after_leading(text: String) -> Self {
-        Self { leading: Some(text), ..Self::at_start() }
+    /// After a block that came before everything else; none if there is nothing left of it.
+    pub(super) fn after_leading(block: Option<Block>) -> Self {
+        Self { leading: block, ..Self::at_start(false) }
     }
 
     /// After a step.
     pub(super) fn between() -> Self {
-        Self { place: Place::Between, ..Self::at_start() }
+        Self { place: Place::Between, ..Self::at_start(false) }
     }
 
-    pub(super) fn take_leading(&mut self) -> Option<String> {
+    pub(super) fn take_leading(&mut self) -> Option<Block> {
         self.leading.take()
+    }
+
+    /// The model's reasoning comes apart from the text.
+    pub(super) fn expect_no_reasoning(&mut self) {
+        self.reasons = false;
     }
 
     pub(super) fn advance(&mut self, rest: &str, format: StepFormat, emitter: &Emitter) -> Progress {
         let text = if self.trimmed { rest } else { trimmed(rest) };
         let skipped = rest.len() - text.len();
         self.trimmed |= !text.is_empty();
+        if self.reasons {
+            match self.look(text, 0, format, emitter) {
+                Sight::Nothing if FENCE.starts_with(text) => return Progress::Wait(skipped),
+                Sight::Nothing if text.starts_with(FENCE) => self.reasons = false,
+                Sight::Nothing => return Progress::Next(skipped, Mode::Leading(Leading::assumed())),
+                Sight::Unclear => return Progress::Wait(skipped),
+                Sight::Mark(length, mode) => return Progress::Next(skipped + length, mode),
+            }
+        }
         loop {
-            let next =
-                text.get(self.searched..).and_then(|tail| tail.find(['<', '{'])).map(|found| self.searched + found);
+            let next = text
+                .get(self.searched..)
+                .and_then(|tail| tail.find(['<', '{', '[']))
+                .map(|found| self.searched + found);
             let Some(at) = next.filter(|at| *at < WINDOW) else {
                 if text.len() >= WINDOW {
                     return Progress::Next(skipped, Mode::Tagged(self.unmarked_output()));
@@ -83,7 +102,10 @@ impl Seek {
     }
 
     /// The end of the answer: a text without marks that was too short to be sure of.
-    pub(super) fn finish(self, rest: &str, ended: bool, emitter: &mut Emitter) {
+    pub(super) fn finish(mut self, rest: &str, ended: bool, emitter: &mut Emitter) {
+        if let Some(block) = self.take_leading() {
+            emitter.reasoning.add_block(&block.text);
+        }
         let text = if self.trimmed { rest } else { trimmed(rest) };
         // What looked like the beginning of a mark was one that broke off, unless it is a single character.
         let unclear = text.get(self.searched..).unwrap_or_default().len();
@@ -111,6 +133,11 @@ impl Seek {
             return self.look_for_json(text, at, here, format);
         }
         match (tag::read(here), self.place) {
+            (Read::No, Place::Start) if at == 0 => match Marks::opening(here) {
+                Mark::Open(marks, length) => Sight::Mark(length, Mode::Leading(Leading::opened(marks, false))),
+                Mark::Partial => Sight::Unclear,
+                Mark::Close(_) | Mark::No => Sight::Nothing,
+            },
             (Read::No, _) => Sight::Nothing,
             (Read::Partial, _) => Sight::Unclear,
             (Read::Tag(Tag::Open(step), length), Place::Between) => {
@@ -119,14 +146,15 @@ impl Seek {
             }
             // `<output>` and `<think>` may be what a text without marks speaks about.
             (Read::Tag(Tag::Open(step), length), Place::Start) if step == Step::Analyze || begins_line(text, at) => {
-                let leading = step == Step::Think;
+                let leading = || Leading::opened(Marks::Think, !self.reasons);
                 let mode =
-                    if leading { Mode::Leading(Leading::default()) } else { Mode::Tagged(TaggedStep::new(step)) };
+                    if step == Step::Think { Mode::Leading(leading()) } else { Mode::Tagged(TaggedStep::new(step)) };
                 Sight::Mark(length, mode)
             }
             // Some servers swallow the opening mark of a model's reasoning.
             (Read::Tag(Tag::Close(Step::Think), length), Place::Start) => {
-                Sight::Mark(length, Mode::Seek(Seek::at_start()))
+                let text = text.get(..at).unwrap_or_default().to_owned();
+                Sight::Mark(length, Mode::Seek(Seek::after_leading(Some(Block { text, may_be_step: false }))))
             }
             _ => Sight::Nothing,
         }

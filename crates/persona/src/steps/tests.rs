@@ -5,17 +5,21 @@ use proptest::prelude::*;
 
 use super::*;
 
-const FORMATS: [StepFormat; 3] = [JsonSchema, JsonObject, Tagged];
+pub(super) const FORMATS: [StepFormat; 3] = [JsonSchema, JsonObject, Tagged];
 
 /// What came of an answer, without how it was cut into deltas. Checks the promises of [`StepEvent`] on the way.
 #[derive(Debug, Clone, PartialEq)]
-struct Read {
-    steps: Vec<(Step, String, bool)>,
-    end: Completeness,
+pub(super) struct Read {
+    pub(super) steps: Vec<(Step, String, bool)>,
+    pub(super) end: Completeness,
 }
 
 fn read_pieces<'a>(format: StepFormat, pieces: impl IntoIterator<Item = &'a str>, ended: bool) -> Read {
-    let mut parser = StepParser::new(format);
+    read_by(StepParser::new(format), pieces, ended)
+}
+
+/// The same by a parser of one's own; reasoning is a part of its step's text.
+pub(super) fn read_by<'a>(mut parser: StepParser, pieces: impl IntoIterator<Item = &'a str>, ended: bool) -> Read {
     let mut events: Vec<StepEvent> = pieces.into_iter().flat_map(|piece| parser.push(piece)).collect();
     let (last, end) = parser.finish(ended);
     events.extend(last);
@@ -25,6 +29,11 @@ fn read_pieces<'a>(format: StepFormat, pieces: impl IntoIterator<Item = &'a str>
             StepEvent::Started(step) => {
                 assert!(steps.last().is_none_or(|(last, _, finished)| *last < step && *finished), "order: {step}");
                 steps.push((step, String::new(), false));
+            }
+            StepEvent::Reasoning(text) => {
+                let open = steps.last_mut().unwrap();
+                assert!(!text.is_empty() && open.0 == Think && open.1.is_empty() && !open.2);
+                open.1.push_str(&text);
             }
             StepEvent::Delta(step, text) => {
                 let open = steps.last_mut().unwrap();
@@ -43,7 +52,7 @@ fn read_pieces<'a>(format: StepFormat, pieces: impl IntoIterator<Item = &'a str>
     Read { steps, end }
 }
 
-fn characters(text: &str) -> impl Iterator<Item = &str> {
+pub(super) fn characters(text: &str) -> impl Iterator<Item = &str> {
     text.char_indices().map(|(at, c)| &text[at..at + c.len_utf8()])
 }
 
@@ -58,11 +67,11 @@ fn read(format: StepFormat, text: &str, ended: bool) -> Read {
     whole
 }
 
-fn whole(steps: &[(Step, &str)]) -> Read {
+pub(super) fn whole(steps: &[(Step, &str)]) -> Read {
     Read { steps: steps.iter().map(|(step, text)| (*step, (*text).to_owned(), true)).collect(), end: Complete }
 }
 
-fn part(steps: &[(Step, &str, bool)], end: Completeness) -> Read {
+pub(super) fn part(steps: &[(Step, &str, bool)], end: Completeness) -> Read {
     Read { steps: steps.iter().map(|(step, text, whole)| (*step, (*text).to_owned(), *whole)).collect(), end }
 }
 
@@ -307,13 +316,16 @@ fn time_is_linear_in_the_text() {
 }
 
 /// Texts that look like answers gone wrong.
-fn wild() -> impl Strategy<Value = String> {
+pub(super) fn wild() -> impl Strategy<Value = String> {
     let marks = prop_oneof![
         prop::sample::select(vec![
             "<analyze>",
             "</analyze>",
             "<think>",
             "</think>",
+            "<thinking>",
+            "</thinking>",
+            "[THINK]",
             "<output>",
             "</output>",
             "<output x>",
@@ -353,7 +365,7 @@ fn wild() -> impl Strategy<Value = String> {
     prop::collection::vec(marks, 0..24).prop_map(|parts| parts.concat())
 }
 
-fn format() -> impl Strategy<Value = StepFormat> {
+pub(super) fn format() -> impl Strategy<Value = StepFormat> {
     prop::sample::select(FORMATS.to_vec())
 }
 
@@ -385,7 +397,7 @@ proptest! {
                 match event {
                     StepEvent::Started(step) => shown.push((step, String::new())),
                     StepEvent::Delta(_, text) => shown.last_mut().unwrap().1.push_str(&text),
-                    StepEvent::Finished(_) => {}
+                    StepEvent::Reasoning(_) | StepEvent::Finished(_) => {}
                 }
             }
             for ((step, text), known) in shown.iter().zip(&whole.steps) {

@@ -43,6 +43,7 @@ fn everything(out: &mut impl Write, pack: &LoadedPack, args: &ShowArgs) -> io::R
         ("disclosure", persona.disclosure().to_owned()),
         ("languages", persona.languages().join(", ")),
         ("steps", steps.join(", ")),
+        ("reasoning", if persona.shows_reasoning() { "shown in the think step" } else { "never shown" }.to_owned()),
         ("from", pack.place.to_string()),
         ("version", persona.version()),
     ] {
