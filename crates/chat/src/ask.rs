@@ -3,10 +3,10 @@ use std::sync::Arc;
 use hitesh_cache::CacheKey;
 use hitesh_domain::{Content, Owner};
 use hitesh_llm::{CompletionRequest, History, PromptSize, Provider};
-use hitesh_persona::{PastTurn, Persona, PromptOptions};
+use hitesh_persona::{PastTurn, Persona, PromptOptions, StepParser};
 use hitesh_sessions::Context;
 
-use crate::key::KeyParts;
+use crate::{key::KeyParts, reasoning::reasons};
 
 /// A question with all that its prompt is made of, so that it can be put to any provider in that one's own form.
 #[derive(Debug)]
@@ -75,6 +75,13 @@ impl Ask {
             scaffold: prompt.scaffold,
         };
         Prepared { request, key, notes: prompt.notes }
+    }
+
+    /// What reads this provider's answer.
+    pub(crate) fn parser(&self, provider: &dyn Provider) -> StepParser {
+        StepParser::new(provider.step_format())
+            .of_reasoning_model(reasons(provider.model()))
+            .showing_reasoning(self.persona.shows_reasoning())
     }
 }
 

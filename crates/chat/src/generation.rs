@@ -161,12 +161,22 @@ impl Generation {
     fn take(&self, attempt: &mut Attempt<'_>, event: ProviderEvent) {
         match event {
             ProviderEvent::Delta(text) if attempt.finish.is_none() => {
-                self.append(attempt.parser.as_mut().map_or_else(Vec::new, |parser| parser.push(&text)));
+                let Some(parser) = &mut attempt.parser else { return };
+                let events = parser.push(&text);
+                let reasons = parser.is_in_reasoning();
+                self.append(events);
+                self.tell_of_reasoning(&mut attempt.reasons, reasons);
+            }
+            ProviderEvent::Reasoning(text) => {
+                if let Some(parser) = &mut attempt.parser {
+                    parser.push_reasoning(&text);
+                }
+                self.tell_of_reasoning(&mut attempt.reasons, true);
             }
             ProviderEvent::Status(status) => self.status(status),
             ProviderEvent::Usage(counted) => attempt.usage = Some(counted),
             ProviderEvent::Finish(reason) => attempt.finish = attempt.finish.or(Some(reason)),
-            ProviderEvent::Delta(_) | ProviderEvent::Reasoning(_) => {}
+            ProviderEvent::Delta(_) => {}
         }
     }
 
@@ -224,11 +234,18 @@ impl Generation {
         }
     }
 
+    /// Says once that the model reasons, if that is what the readers wait for.
+    fn tell_of_reasoning(&self, told: &mut bool, reasons: bool) {
+        if reasons && !std::mem::replace(told, true) {
+            self.status(Status::Reasoning);
+        }
+    }
+
     fn append(&self, events: Vec<StepEvent>) {
         if events.is_empty() {
             return;
         }
-        if events.iter().any(|event| matches!(event, StepEvent::Delta(..))) {
+        if events.iter().any(|event| matches!(event, StepEvent::Delta(..) | StepEvent::Reasoning(_))) {
             self.first_delta.get_or_init(Instant::now);
         }
         self.journal.append(events.into_iter().map(|event| match event {
@@ -287,6 +304,8 @@ struct Attempt<'f> {
     started: Instant,
     /// None once no more text comes.
     parser: Option<StepParser>,
+    /// Its readers were told that the model reasons.
+    reasons: bool,
     usage: Option<Usage>,
     finish: Option<FinishReason>,
     is_failed: bool,
@@ -299,7 +318,8 @@ impl<'f> Attempt<'f> {
             provider: provider.id().clone(),
             prices: upstream.router.prices(provider.id()),
             started: Instant::now(),
-            parser: Some(StepParser::new(provider.step_format())),
+            parser: Some(upstream.ask.parser(provider)),
+            reasons: false,
             usage: None,
             finish: None,
             is_failed: false,

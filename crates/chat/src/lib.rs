@@ -16,6 +16,7 @@ mod key;
 mod live;
 mod personas;
 mod reader;
+mod reasoning;
 mod registry;
 mod replace;
 mod request;

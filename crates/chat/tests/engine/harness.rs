@@ -83,6 +83,10 @@ impl Call {
         let _ = self.events.send(Ok(ProviderEvent::Delta(text.to_owned())));
     }
 
+    pub(crate) fn reason(&self, text: &str) {
+        let _ = self.events.send(Ok(ProviderEvent::Reasoning(text.to_owned())));
+    }
+
     pub(crate) fn fail(&self, error: ProviderError) {
         let _ = self.events.send(Err(error));
     }
@@ -136,10 +140,21 @@ impl Bench {
         Self::with(EngineSettings::default(), memory_store())
     }
 
+    /// One whose persona shows the reasoning of models.
+    pub(crate) fn showing_reasoning() -> Self {
+        let mut files = Persona::builtin_files("hitesh").unwrap();
+        let about = files.iter_mut().find(|(path, _)| path == "persona.toml").unwrap();
+        about.1.insert_str(0, "show_reasoning = true\n");
+        Self::of(Persona::from_files(files).unwrap(), EngineSettings::default(), memory_store())
+    }
+
     pub(crate) fn with(settings: EngineSettings, store: Arc<dyn SessionStore>) -> Self {
+        Self::of(Persona::builtin("hitesh").unwrap(), settings, store)
+    }
+
+    fn of(persona: Persona, settings: EngineSettings, store: Arc<dyn SessionStore>) -> Self {
         let (provider, calls) = by_hand("hand");
         let cache: Arc<dyn Cache> = Arc::new(MokaCache::new(1 << 20));
-        let persona = Persona::builtin("hitesh").unwrap();
         let id = persona.id().clone();
         let engine = Engine::new(EngineParts {
             personas: Personas::new(vec![persona], &id).unwrap(),
