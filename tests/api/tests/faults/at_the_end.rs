@@ -22,7 +22,6 @@ pub(crate) fn rows() -> Vec<Row> {
         row("CR LF", |request| bytes(request, |text| text.replace('\n', "\r\n")), Whole),
         row("no space after the colon", |request| bytes(request, |text| text.replace("data: ", "data:")), Whole),
         row("comments", |request| bytes(request, |text| text.replace("data: ", ": PROCESSING\n\ndata: ")), Whole),
-        row("one byte at a time", |request| whole(request).byte_by_byte(), Whole),
         row("a line of 200 kB", |request| rewritten(request, pad), Whole),
         row("a wrong content type", |request| whole(request).with_content_type("text/plain"), Whole),
     ]

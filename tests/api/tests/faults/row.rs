@@ -53,8 +53,8 @@ pub(crate) enum Deadline {
 /// How much later than its deadline a call may end, as its caller sees it: while other rows start their servers.
 const SLACK: Duration = Duration::from_secs(1);
 
-/// How long everything takes at most that waits for no deadline: the pause before a second try is in it.
-const AT_ONCE: Duration = Duration::from_secs(2);
+/// How long everything takes at most that waits for no deadline, those that are not set to be short being far longer.
+const AT_ONCE: Duration = Duration::from_secs(5);
 
 impl Deadline {
     pub(crate) fn limit(self) -> Duration {
