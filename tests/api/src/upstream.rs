@@ -37,6 +37,8 @@ pub struct Recorded {
 
 struct Shared {
     script: Box<dyn Fn(&Recorded) -> Script + Send + Sync>,
+    /// What it replies to all that is no request for a completion; `None`: its list of models.
+    other: Option<Script>,
     requests: Mutex<Vec<Recorded>>,
     asked: watch::Sender<usize>,
     connected: watch::Sender<usize>,
@@ -45,9 +47,10 @@ struct Shared {
 }
 
 impl Shared {
-    fn new(script: impl Fn(&Recorded) -> Script + Send + Sync + 'static) -> Arc<Self> {
+    fn new(script: impl Fn(&Recorded) -> Script + Send + Sync + 'static, other: Option<Script>) -> Arc<Self> {
         Arc::new(Self {
             script: Box::new(script),
+            other,
             requests: Mutex::default(),
             asked: watch::Sender::default(),
             connected: watch::Sender::default(),
@@ -91,9 +94,13 @@ impl Recorded {
 impl Upstream {
     /// Starts one on a port of its own; `script` says what to reply to each request.
     pub async fn start(script: impl Fn(&Recorded) -> Script + Send + Sync + 'static) -> Self {
+        Self::serving(script, None).await
+    }
+
+    async fn serving(script: impl Fn(&Recorded) -> Script + Send + Sync + 'static, other: Option<Script>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
         let address = listener.local_addr().expect("it is bound");
-        let shared = Shared::new(script);
+        let shared = Shared::new(script, other);
         let accepting = tokio::spawn(accept(listener, Arc::clone(&shared))).abort_handle();
         Self { scheme: "http", address, shared, accepting }
     }
@@ -128,16 +135,22 @@ impl Upstream {
             std::future::pending::<()>().await;
         };
         let accepting = tokio::spawn(holding).abort_handle();
-        Self { scheme: "http", address, shared: Shared::new(|_| Script::hang_up()), accepting }
+        Self { scheme: "http", address, shared: Shared::new(|_| Script::hang_up(), None), accepting }
     }
 
     /// One that takes connections, and leaves the TLS handshake on them unanswered.
     pub async fn without_handshake() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
         let address = listener.local_addr().expect("it is bound");
-        let shared = Shared::new(|_| Script::hang_up());
+        let shared = Shared::new(|_| Script::hang_up(), None);
         let accepting = tokio::spawn(accept_in_silence(listener, Arc::clone(&shared))).abort_handle();
         Self { scheme: "https", address, shared, accepting }
+    }
+
+    /// One that does always the same, whatever it is asked for.
+    pub async fn playing_all(script: Script) -> Self {
+        let other = Some(script.clone());
+        Self::serving(move |_| script.clone(), other).await
     }
 
     /// What the server is given as `OPENAI_BASE_URL`.
@@ -226,7 +239,8 @@ async fn serve(mut socket: TcpStream, shared: &Shared) -> std::io::Result<()> {
     let Some((request_line, headers, body)) = read_request(&mut socket).await? else { return Ok(()) };
     if !request_line.starts_with("POST ") || !request_line.contains("/chat/completions") {
         let models = json!({"object": "list", "data": [{"id": "gpt-4o-mini", "object": "model"}]});
-        return play(&mut socket, &Script::plain(200, "application/json", models.to_string())).await.map(|_| ());
+        let listed = || Script::plain(200, "application/json", models.to_string());
+        return play(&mut socket, &shared.other.clone().unwrap_or_else(listed)).await;
     }
     let recorded = {
         let mut requests = shared.requests.lock().unwrap();

@@ -44,6 +44,10 @@ impl AnthropicProvider {
         let upstream = Upstream::new(base.is_https(), headers, connect_timeout, proxy.as_ref())?;
         Ok(Self { id, model, sampling, base, upstream })
     }
+
+    fn questions(&self) -> String {
+        format!("{}/messages", self.base.as_str())
+    }
 }
 
 /// Without the key and the base URL's path, either of which may be a secret.
@@ -76,11 +80,17 @@ impl Provider for AnthropicProvider {
     }
 
     async fn probe(&self) -> Result<(), ProviderError> {
-        self.upstream.probe(&Probe { models: format!("{}/models", self.base.as_str()) }).await
+        let probe = Probe {
+            models: format!("{}/models", self.base.as_str()),
+            questions: self.questions(),
+            listed: Some(&self.model),
+            model: &self.model,
+        };
+        self.upstream.probe(&probe).await
     }
 
     async fn stream(&self, request: CompletionRequest) -> Result<DeltaStream, ProviderError> {
         let body = MessagesBody::new(&self.model, &self.sampling, &request);
-        self.upstream.ask::<Answer>(&format!("{}/messages", self.base.as_str()), &body).await
+        self.upstream.ask::<Answer>(&self.questions(), &body).await
     }
 }

@@ -24,6 +24,7 @@ enum About {
     Length,
     Key,
     Credit,
+    Model,
 }
 
 /// Words by which servers say what they have no code for.
@@ -37,6 +38,9 @@ const WORDS: &[(&str, About)] = &[
     // Gemini and xAI, with the status of a request that makes no sense.
     ("api key not valid", About::Key),
     ("incorrect api key", About::Key),
+    // Ollama, and Anthropic, which names it after a colon.
+    ("model '", About::Model),
+    ("model: ", About::Model),
 ];
 
 impl Complaint {
@@ -63,6 +67,11 @@ impl Complaint {
         Self::of(value.get("error").unwrap_or(value))
     }
 
+    /// Whether it says that the model is at fault.
+    pub(super) fn names_model(&self) -> bool {
+        self.about == Some(About::Model) || self.codes.iter().any(|code| code == "model_not_found")
+    }
+
     /// What the caller is told of an error inside a stream.
     pub(crate) fn in_a_stream(&self) -> ProviderError {
         self.known_code(None)
@@ -80,7 +89,7 @@ impl Complaint {
             Some(About::Length) => return Some(ProviderError::ContextTooLong),
             Some(About::Key) => return Some(ProviderError::Unauthorized),
             Some(About::Credit) => return Some(no_credit()),
-            None => {}
+            Some(About::Model) | None => {}
         }
         self.codes.iter().find_map(|code| match code.as_str() {
             "context_length_exceeded" | "exceed_context_size_error" | "request_too_large" => {
@@ -118,7 +127,7 @@ fn by_status(status: u16, retry_after: Option<Duration>) -> ProviderError {
     }
 }
 
-fn unknown_model() -> ProviderError {
+pub(super) fn unknown_model() -> ProviderError {
     misconfigured("it knows no such model or path (check model and base_url)")
 }
 

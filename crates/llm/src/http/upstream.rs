@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use reqwest::{
-    Method, RequestBuilder, Response, StatusCode,
+    Method, RequestBuilder, Response,
     header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue},
 };
 use serde::Serialize;
@@ -13,14 +13,11 @@ use super::{
     failure::{self, Complaint, misconfigured},
     reading::{self, Reader},
 };
-use crate::{DeltaStream, Phase, ProviderError, SecretString};
+use crate::{DeltaStream, ProviderError, SecretString};
 
 /// How much of an error's body is read for its code, and for how long.
 const MAX_ERROR_BODY: usize = 64 * 1024;
 const ERROR_BODY_TIME: Duration = Duration::from_secs(2);
-
-/// How long a probe may take.
-const PROBE_TIME: Duration = Duration::from_secs(5);
 
 /// A server that is asked over HTTP. Each question is exactly one request.
 pub(crate) struct Upstream {
@@ -28,12 +25,6 @@ pub(crate) struct Upstream {
     headers: HeaderMap,
     connect_timeout: Duration,
     has_proxy: bool,
-}
-
-/// What a probe asks.
-pub(crate) struct Probe {
-    /// Where the server lists its models.
-    pub(crate) models: String,
 }
 
 impl Upstream {
@@ -69,46 +60,31 @@ impl Upstream {
         Ok(if is_whole { reading::completion::<R, _>(body) } else { reading::events::<R, _>(body) })
     }
 
-    /// Reaches the server without asking a question.
-    pub(crate) async fn probe(&self, probe: &Probe) -> Result<(), ProviderError> {
-        let probing = async {
-            let response = self.send(self.request(Method::GET, &probe.models)).await?;
-            match response.status() {
-                // Not every server lists its models; this one has been heard of nonetheless.
-                StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => Ok(()),
-                status if status.is_success() && is_html(&response) => Err(web_page()),
-                status if status.is_success() => Ok(()),
-                _ => Err(refusal(response).await),
-            }
-        };
-        timeout(PROBE_TIME, probing)
-            .await
-            .unwrap_or(Err(ProviderError::Timeout { phase: Phase::Total, limit: PROBE_TIME }))
-    }
-
-    fn request(&self, method: Method, url: &str) -> RequestBuilder {
+    pub(super) fn request(&self, method: Method, url: &str) -> RequestBuilder {
         self.http.request(method, url).headers(self.headers.clone())
     }
 
-    async fn send(&self, request: RequestBuilder) -> Result<Response, ProviderError> {
+    pub(super) async fn send(&self, request: RequestBuilder) -> Result<Response, ProviderError> {
         request.send().await.map_err(|error| failure::of_transport(&error, self.connect_timeout, self.has_proxy))
     }
 }
 
 /// Why a request was refused, from the response that says so.
-async fn refusal(response: Response) -> ProviderError {
+pub(super) async fn refusal(response: Response) -> ProviderError {
     let status = response.status().as_u16();
     let retry_after = failure::retry_after(response.headers(), OffsetDateTime::now_utc());
-    let body = timeout(ERROR_BODY_TIME, reading::whole(response.bytes_stream(), MAX_ERROR_BODY)).await;
-    // Without the body the status says enough.
-    let complaint = match body {
-        Ok(Ok(body)) => Complaint::of_body(&body),
-        _ => Complaint::default(),
-    };
-    complaint.of_status(status, retry_after)
+    complaint(response).await.of_status(status, retry_after)
 }
 
-fn is_html(response: &Response) -> bool {
+/// What a response complains of. Without a body the status says enough.
+pub(super) async fn complaint(response: Response) -> Complaint {
+    match timeout(ERROR_BODY_TIME, reading::whole(response.bytes_stream(), MAX_ERROR_BODY)).await {
+        Ok(Ok(body)) => Complaint::of_body(&body),
+        _ => Complaint::default(),
+    }
+}
+
+pub(super) fn is_html(response: &Response) -> bool {
     content_type_has(response, "html")
 }
 
@@ -117,6 +93,6 @@ fn content_type_has(response: &Response, kind: &str) -> bool {
     content_type.is_some_and(|content_type| content_type.to_ascii_lowercase().contains(kind))
 }
 
-fn web_page() -> ProviderError {
+pub(super) fn web_page() -> ProviderError {
     misconfigured("it answers with a web page (check base_url)")
 }

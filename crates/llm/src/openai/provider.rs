@@ -100,7 +100,13 @@ impl Provider for OpenAiProvider {
     }
 
     async fn probe(&self) -> Result<(), ProviderError> {
-        self.upstream.probe(&Probe { models: self.endpoint.models() }).await
+        let probe = Probe {
+            models: self.endpoint.models(),
+            questions: self.endpoint.completions(),
+            listed: self.endpoint.lists_by_name().then_some(self.model.as_str()),
+            model: &self.model,
+        };
+        self.upstream.probe(&probe).await
     }
 
     async fn stream(&self, request: CompletionRequest) -> Result<DeltaStream, ProviderError> {

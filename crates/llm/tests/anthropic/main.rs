@@ -199,3 +199,33 @@ async fn the_request_is_what_the_api_describes_and_the_key_is_in_its_header_only
     assert_eq!(body["messages"], json!([{"role": "user", "content": [{"type": "text", "text": PROMPT}]}]));
     assert_eq!((&body["stream"], &body["max_tokens"]), (&json!(true), &json!(1200)));
 }
+
+#[tokio::test]
+async fn a_probe_asks_about_the_model_and_the_path_and_asks_no_question() {
+    let reply = |line: &str, body: &str| vec![write(status(line, "connection: close\r\n", body))];
+    let list = || reply("200 OK", r#"{"data":[{"type":"model","id":"claude-other"}],"has_more":true}"#);
+    let error = |line: &str, kind: &str, words: &str| {
+        reply(line, &json!({"type": "error", "error": {"type": kind, "message": words}}).to_string())
+    };
+    let rows = [
+        (
+            vec![list(), reply("200 OK", "{}"), error("400 No", "invalid_request_error", "max_tokens: Field required")],
+            "ok",
+        ),
+        (
+            vec![list(), error("404 Not Found", "not_found_error", "model: claude-haiku-4-5")],
+            "the provider can't be used as configured: it has no such model (check model)",
+        ),
+        (vec![error("401 No", "authentication_error", "invalid x-api-key")], "the provider refused the credentials"),
+    ];
+    for (scripts, expected) in rows {
+        let count = scripts.len();
+        let upstream = Upstream::new(scripts);
+        let probed = provider(upstream.base_url()).probe().await;
+        assert_eq!(probed.map_or_else(|error| named(&error), |()| "ok".to_owned()), expected);
+        for _ in 0..count {
+            assert!(!upstream.request().contains("\"messages\""));
+        }
+        assert_eq!(upstream.next(), Told::Over);
+    }
+}

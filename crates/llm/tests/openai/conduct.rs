@@ -15,7 +15,7 @@ use hitesh_llm::{DeadlineSettings, Deadlines, Phase, Provider, ProviderError, Pr
 use crate::{
     KEY, PROMPT,
     chunks::{DONE, USAGE, delta, finish},
-    named, provider, question, rest, settings, told,
+    provider, question, rest, settings, told,
     upstream::{Act, Told, Upstream, gate, sse, status, write},
 };
 
@@ -173,22 +173,6 @@ async fn a_server_without_tls_is_sent_nothing() {
         "refused: the provider is unavailable: no secure connection can be made"
     );
     assert!(!server.join().unwrap().contains(KEY));
-}
-
-#[tokio::test]
-async fn a_probe_says_whether_a_question_would_be_heard() {
-    let rows = [
-        (status("200 OK", "", r#"{"data":[]}"#), "ok"),
-        (status("404 Not Found", "", ""), "ok"),
-        (status("401 No", "", ""), "the provider refused the credentials"),
-        (status("500 Oops", "", ""), "the provider is unavailable: it answers with status 500"),
-    ];
-    for (response, expected) in rows {
-        let upstream = Upstream::answering(response);
-        let probed = provider(upstream.base_url()).probe().await;
-        assert_eq!(probed.map_or_else(|error| named(&error), |()| "ok".into()), expected);
-        assert!(upstream.request().starts_with("GET /v1/models HTTP/1.1"));
-    }
 }
 
 #[tokio::test]

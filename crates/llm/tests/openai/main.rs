@@ -5,6 +5,7 @@ mod chunks;
 mod conduct;
 mod cut;
 mod faults;
+mod probes;
 #[path = "../upstream/mod.rs"]
 mod upstream;
 
