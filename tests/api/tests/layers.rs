@@ -14,7 +14,8 @@ const EDGES: [(&str, &[&str]); 6] = [
 ];
 
 /// Backends' features, and what a crate must bring in only with them.
-const BACKENDS: [(&str, &str, &[&str]); 4] = [
+const BACKENDS: [(&str, &str, &[&str]); 5] = [
+    ("hitesh-llm", "anthropic", &["reqwest"]),
     ("hitesh-llm", "openai", &["async-openai", "reqwest"]),
     ("hitesh-llm", "local", &["llama-cpp-2"]),
     ("hitesh-cache", "moka", &["moka"]),
