@@ -7,7 +7,7 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use super::{answer::Answer, body::MessagesBody, settings::AnthropicSettings};
 use crate::{
     CompletionRequest, DeltaStream, Provider, ProviderError, Sampling,
-    http::{BaseUrl, Probe, RemoteSettingsError, Upstream, check_sampling, key_header},
+    http::{BaseUrl, List, Probe, RemoteSettingsError, Upstream, check_sampling, key_header},
 };
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -83,8 +83,8 @@ impl Provider for AnthropicProvider {
         let probe = Probe {
             models: format!("{}/models", self.base.as_str()),
             questions: self.questions(),
-            listed: Some(&self.model),
             model: &self.model,
+            list: List::Telling,
         };
         self.upstream.probe(&probe).await
     }

@@ -15,7 +15,7 @@ mod upstream;
 pub(crate) use address::{BaseUrl, key_header};
 pub use client::build as http_client;
 pub(crate) use failure::Complaint;
-pub(crate) use probe::Probe;
+pub(crate) use probe::{List, Probe};
 pub use proxy::check_proxy;
 pub(crate) use reading::{More, Reader};
 pub use secrecy::SecretString;

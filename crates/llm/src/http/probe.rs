@@ -22,16 +22,28 @@ const PROBE_TIME: Duration = Duration::from_secs(5);
 /// The longest list of models that is read. OpenRouter's has about half a MiB.
 const MAX_LIST: usize = 4 * 1024 * 1024;
 
-/// What a probe asks about, without asking a question: nothing of it is charged.
+/// What a probe asks about, without asking a question.
 pub(crate) struct Probe<'a> {
     /// Where the server lists its models.
     pub(crate) models: String,
     /// Where questions go.
     pub(crate) questions: String,
-    /// The model, where the list has models by the names that they are asked by.
-    pub(crate) listed: Option<&'a str>,
     /// The model.
     pub(crate) model: &'a str,
+    /// What the list says of a question that would be asked.
+    pub(crate) list: List,
+}
+
+/// What a list of models says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(feature = "openai"), expect(dead_code, reason = "Anthropic's list tells"))]
+pub(crate) enum List {
+    /// That the key is right, and which models there are.
+    Telling,
+    /// Which models there are, to everybody.
+    Public,
+    /// That the key is right. Its names are not those that questions have.
+    OtherNames,
 }
 
 #[derive(Default, Deserialize)]
@@ -54,12 +66,19 @@ impl Upstream {
             let response = self.send(self.request(Method::GET, &probe.models)).await?;
             match response.status() {
                 // Not every server lists its models.
-                StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => {}
-                status if status.is_success() && is_html(&response) => return Err(web_page()),
-                status if status.is_success() => self.look_for_model(probe, response).await?,
-                _ => return Err(refusal(response).await),
+                StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => self.knock(probe).await,
+                status if status.is_success() && is_html(&response) => Err(web_page()),
+                status if status.is_success() => {
+                    if probe.list != List::OtherNames {
+                        self.look_for_model(probe, response).await?;
+                    }
+                    match probe.list {
+                        List::Telling => Ok(()),
+                        List::Public | List::OtherNames => self.knock(probe).await,
+                    }
+                }
+                _ => Err(refusal(response).await),
             }
-            self.knock(probe).await
         };
         timeout(PROBE_TIME, probing)
             .await
@@ -69,7 +88,7 @@ impl Upstream {
     /// A model that is not in the list is asked for by name: lists leave out aliases, or go on elsewhere. Only a server
     /// that says it of the model is believed, for many know no such request.
     async fn look_for_model(&self, probe: &Probe<'_>, list: Response) -> Result<(), ProviderError> {
-        let Some(model) = probe.listed else { return Ok(()) };
+        let model = probe.model;
         let body = reading::whole(list.bytes_stream(), MAX_LIST).await.unwrap_or_default();
         let list: ModelList = serde_json::from_slice(&body).unwrap_or_default();
         let is_it = |id: &str| id.strip_prefix("models/").unwrap_or(id).trim_end_matches(":latest") == model;
@@ -87,13 +106,13 @@ impl Upstream {
         Ok(())
     }
 
-    /// Sends a question that is none, for it lacks the words: refused as such by whoever would take one. Lists of
-    /// models are public at some servers, and are at another path at others.
+    /// Sends a question that is none, for it lacks the words: refused as such by whoever would take one. Only where no
+    /// list says as much; should a server answer it all the same, it is with one token.
     async fn knock(&self, probe: &Probe<'_>) -> Result<(), ProviderError> {
         let request = self
             .request(Method::POST, &probe.questions)
             .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
-            .body(json!({ "model": probe.model }).to_string());
+            .body(json!({ "model": probe.model, "max_tokens": 1 }).to_string());
         let response = self.send(request).await?;
         match response.status() {
             status if status.is_success() && is_html(&response) => Err(web_page()),

@@ -80,11 +80,6 @@ impl Endpoint {
         }
     }
 
-    /// Whether the list has models by the names that they are asked by: Azure's has no deployments.
-    pub(super) fn lists_by_name(&self) -> bool {
-        self.azure.is_none()
-    }
-
     /// The values are names, which need no escaping.
     fn with_query(&self, url: String) -> String {
         let query: Vec<_> = self.query().into_iter().map(|(name, value)| format!("{name}={value}")).collect();

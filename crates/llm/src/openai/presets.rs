@@ -32,6 +32,9 @@ pub struct Preset {
     /// Whether it pads its events unless it is told not to.
     #[serde(default)]
     pub obfuscates: bool,
+    /// Whether it lists its models to everybody, so that the list says nothing of a key.
+    #[serde(default)]
+    pub(super) public_list: bool,
     /// The longest answer, in tokens, unless one is set.
     pub max_tokens: Option<u32>,
 }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     CompletionRequest, DeltaStream, Provider, ProviderError, Sampling,
-    http::{Probe, RemoteSettingsError, Upstream, check_sampling},
+    http::{List, Probe, RemoteSettingsError, Upstream, check_sampling},
 };
 
 /// OpenAI, or a server that speaks its chat completions API. Each question is exactly one request: what is to be
@@ -21,6 +21,7 @@ pub struct OpenAiProvider {
     step_format: StepFormat,
     sampling: Sampling,
     dialect: Dialect,
+    list: List,
     endpoint: Endpoint,
     upstream: Upstream,
 }
@@ -49,12 +50,18 @@ impl OpenAiProvider {
         }
         check_sampling(&sampling, 2)?;
         let api_key = api_key.as_ref();
-        let (endpoint, mut dialect) = match azure_api_version {
-            Some(version) => (Endpoint::azure(&base_url, api_key, &model, &version)?, Dialect::azure(&model)),
+        let (endpoint, mut dialect, list) = match azure_api_version {
+            Some(version) => {
+                let endpoint = Endpoint::azure(&base_url, api_key, &model, &version)?;
+                // It lists what could be deployed.
+                (endpoint, Dialect::azure(&model), List::OtherNames)
+            }
             None => {
                 let endpoint = Endpoint::new(&base_url, api_key)?;
-                let dialect = Dialect::of(preset.or_else(|| Preset::at(endpoint.host())), &model);
-                (endpoint, dialect)
+                let known = preset.or_else(|| Preset::at(endpoint.host()));
+                let is_public = known.is_some_and(|preset| preset.public_list);
+                let list = if is_public { List::Public } else { List::Telling };
+                (endpoint, Dialect::of(known, &model), list)
             }
         };
         dialect.max_tokens_field = max_tokens_field.unwrap_or(dialect.max_tokens_field);
@@ -65,6 +72,7 @@ impl OpenAiProvider {
             model,
             sampling,
             dialect,
+            list,
             endpoint,
         })
     }
@@ -103,8 +111,8 @@ impl Provider for OpenAiProvider {
         let probe = Probe {
             models: self.endpoint.models(),
             questions: self.endpoint.completions(),
-            listed: self.endpoint.lists_by_name().then_some(self.model.as_str()),
             model: &self.model,
+            list: self.list,
         };
         self.upstream.probe(&probe).await
     }

@@ -209,9 +209,10 @@ async fn a_probe_asks_about_the_model_and_the_path_and_asks_no_question() {
     };
     let rows = [
         (
-            vec![list(), reply("200 OK", "{}"), error("400 No", "invalid_request_error", "max_tokens: Field required")],
+            vec![reply("404 Not Found", "{}"), error("400 No", "invalid_request_error", "messages: Field required")],
             "ok",
         ),
+        (vec![list(), reply("200 OK", "{}")], "ok"),
         (
             vec![list(), error("404 Not Found", "not_found_error", "model: claude-haiku-4-5")],
             "the provider can't be used as configured: it has no such model (check model)",

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 
 use hitesh_llm::{
     Provider,
-    openai::{OpenAiProvider, SecretString},
+    openai::{OpenAiProvider, Preset, SecretString},
 };
 
 use crate::{
@@ -40,14 +40,14 @@ async fn a_probe_says_whether_a_question_would_be_heard() {
     let no_model = "the provider can't be used as configured: it has no such model (check model)";
     let wrong_key = "the provider refused the credentials";
     let rows = [
-        ("all is well", vec![listed(), refused()], "ok"),
+        ("all is well", vec![listed()], "ok"),
         ("no list", vec![reply("404 Not Found", ""), refused()], "ok"),
-        ("a list of nothing", vec![reply("200 OK", "[]"), refused()], "ok"),
-        ("an alias that no list has", vec![others(), reply("200 OK", "{}"), refused()], "ok"),
-        ("a server that looks nothing up", vec![others(), reply("404 Not Found", "{}"), refused()], "ok"),
+        ("a list of nothing", vec![reply("200 OK", "[]")], "ok"),
+        ("an alias that no list has", vec![others(), reply("200 OK", "{}")], "ok"),
+        ("a server that looks nothing up", vec![others(), reply("404 Not Found", "{}")], "ok"),
         ("a model that is not there", vec![others(), unknown()], no_model),
         ("a wrong key", vec![reply("401 No", WORDS)], wrong_key),
-        ("a wrong key and a public list", vec![listed(), reply("401 No", WORDS)], wrong_key),
+        ("a wrong key without a list", vec![reply("404 Not Found", ""), reply("401 No", WORDS)], wrong_key),
         ("a wrong path", vec![reply("404 Not Found", ""), reply("404 Not Found", "")], UNKNOWN),
         ("a path that takes no questions", vec![reply("404 Not Found", ""), reply("405 No", "")], UNKNOWN),
         ("a web page", vec![html("200 OK")], WEB_PAGE),
@@ -55,7 +55,7 @@ async fn a_probe_says_whether_a_question_would_be_heard() {
         ("a failure", vec![reply("500 Oops", "")], "the provider is unavailable: it answers with status 500"),
         (
             "a gateway's",
-            vec![listed(), reply("502 Oops", "")],
+            vec![reply("404 Not Found", ""), reply("502 Oops", "")],
             "the provider is unavailable: it answers with status 502",
         ),
     ];
@@ -69,6 +69,14 @@ async fn a_probe_says_whether_a_question_would_be_heard() {
         }
         assert_eq!(upstream.next(), Told::Over, "{name}");
     }
+}
+
+#[tokio::test]
+async fn a_wrong_key_is_found_though_the_list_is_public() {
+    let replies = [reply("200 OK", r#"{"data":[{"id":"gpt-4o-mini"}]}"#), reply("401 No", WORDS)];
+    let upstream = Upstream::new(replies.map(|reply| vec![write(reply)]));
+    let settings = settings(upstream.base_url()).of_preset(Preset::find("openrouter").unwrap());
+    assert_eq!(probed(&OpenAiProvider::new(settings).unwrap()).await, "the provider refused the credentials");
 }
 
 #[tokio::test]
