@@ -134,6 +134,7 @@ fn listed(settings: &ProviderSettings, provider: Arc<dyn Provider>) -> Listed {
         queue: settings.deadlines.queue,
         breaker: settings.breaker,
         prices: settings.prices,
+        reasons: settings.reasons,
     }
 }
 

@@ -6,7 +6,7 @@ use hitesh_llm::{CompletionRequest, History, PromptSize, Provider};
 use hitesh_persona::{PastTurn, Persona, PromptOptions, StepParser};
 use hitesh_sessions::Context;
 
-use crate::{key::KeyParts, reasoning::reasons};
+use crate::{key::KeyParts, reasoning::is_of_reasoning};
 
 /// A question with all that its prompt is made of, so that it can be put to any provider in that one's own form.
 #[derive(Debug)]
@@ -77,10 +77,10 @@ impl Ask {
         Prepared { request, key, notes: prompt.notes }
     }
 
-    /// What reads this provider's answer.
-    pub(crate) fn parser(&self, provider: &dyn Provider) -> StepParser {
+    /// What reads this provider's answer; `reasons` says whether its model does, if the operator has said so.
+    pub(crate) fn parser(&self, provider: &dyn Provider, reasons: Option<bool>) -> StepParser {
         StepParser::new(provider.step_format())
-            .of_reasoning_model(reasons(provider.model()))
+            .of_reasoning_model(reasons.unwrap_or_else(|| is_of_reasoning(provider.model())))
             .showing_reasoning(self.persona.shows_reasoning())
     }
 }

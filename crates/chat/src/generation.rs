@@ -269,8 +269,8 @@ impl Generation {
     async fn keep(&self, upstream: &Upstream) {
         let Some((cache, ttl)) = &upstream.keep else { return };
         let Answerer { provider, model } = self.answerer();
-        let Some(answered) = upstream.router.provider(&provider) else { return };
-        let key = upstream.ask.prepare(answered.as_ref(), History::Full).key;
+        let Some(answered) = upstream.router.listed(&provider) else { return };
+        let key = upstream.ask.prepare(answered.provider.as_ref(), History::Full).key;
         let answer = CachedAnswer {
             provider,
             model,
@@ -313,12 +313,13 @@ struct Attempt<'f> {
 
 impl<'f> Attempt<'f> {
     fn new(upstream: &'f Upstream, provider: &dyn Provider) -> Self {
+        let listed = upstream.router.listed(provider.id());
         Self {
             figures: &upstream.figures,
             provider: provider.id().clone(),
-            prices: upstream.router.prices(provider.id()),
+            prices: listed.and_then(|listed| listed.prices),
             started: Instant::now(),
-            parser: Some(upstream.ask.parser(provider)),
+            parser: Some(upstream.ask.parser(provider, listed.and_then(|listed| listed.reasons))),
             reasons: false,
             usage: None,
             finish: None,

@@ -1,7 +1,7 @@
 /// Whether models of this name reason before they answer, in the text itself where their server does not part the two.
 /// Their chat templates open the reasoning, so that only its end may be in the text. Told by words of the name that
 /// such families have in common; a model that can do either writes its marks itself, and needs no guess.
-pub(crate) fn reasons(model: &str) -> bool {
+pub(crate) fn is_of_reasoning(model: &str) -> bool {
     let model = model.to_ascii_lowercase();
     let mut previous = "";
     model.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| {
@@ -25,7 +25,7 @@ mod tests {
             "Qwen3-4B-Thinking-2507",
             "magistral-small-2509",
         ] {
-            assert!(reasons(model), "{model}");
+            assert!(is_of_reasoning(model), "{model}");
         }
     }
 
@@ -33,7 +33,7 @@ mod tests {
     fn other_models_do_not_reason() {
         for model in ["gpt-4o-mini", "llama-3.1-8b-instruct", "solar10.7b", "qwen2.5:1.5b", "grok-4-fast-non-reasoning"]
         {
-            assert!(!reasons(model), "{model}");
+            assert!(!is_of_reasoning(model), "{model}");
         }
     }
 }

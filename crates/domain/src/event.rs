@@ -13,6 +13,9 @@ pub enum Status {
     Queued {
         /// Place in the queue, from 1.
         position: u32,
+        /// About how long that will take, if it can be told from the answers before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        wait_seconds: Option<u32>,
     },
     /// The model is being loaded or warmed.
     Loading,

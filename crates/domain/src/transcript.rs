@@ -199,7 +199,8 @@ mod tests {
         let texts = || proptest::collection::vec("[a-zé🍵\n]{1,6}", 0..6);
         let statuses = proptest::collection::vec(
             prop_oneof![
-                (1u32..9).prop_map(|position| Status::Queued { position }),
+                (1u32..9, proptest::option::of(1u32..99))
+                    .prop_map(|(position, wait_seconds)| Status::Queued { position, wait_seconds }),
                 Just(Status::Loading),
                 Just(Status::Working),
                 Just(Status::Retrying { provider: None }),

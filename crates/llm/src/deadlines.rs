@@ -363,7 +363,7 @@ mod tests {
     }
 
     fn queued(position: u32) -> Result<ProviderEvent, ProviderError> {
-        Ok(ProviderEvent::Status(Status::Queued { position }))
+        Ok(ProviderEvent::Status(Status::Queued { position, wait_seconds: None }))
     }
 
     #[tokio::test(start_paused = true)]

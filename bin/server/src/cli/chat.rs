@@ -99,7 +99,10 @@ async fn ask(
 
 pub(super) fn waits_for(status: &Status) -> String {
     match status {
-        Status::Queued { position } => format!("waiting, place {position} in the queue"),
+        Status::Queued { position, wait_seconds: None } => format!("waiting, place {position} in the queue"),
+        Status::Queued { position, wait_seconds: Some(seconds) } => {
+            format!("waiting, place {position} in the queue, about {seconds} s")
+        }
         Status::Loading => "the model is being loaded".to_owned(),
         Status::Working => "the model is at work".to_owned(),
         Status::Retrying { provider: None } => "asking again".to_owned(),

@@ -1,7 +1,10 @@
 //! The line in front of the model's thread. A deque of its own rather than a channel: each one that waits is told
 //! its place whenever it changes, and one that gives up leaves at once.
 
-use std::collections::VecDeque;
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
 use hitesh_domain::{Message, Status};
 use parking_lot::{Condvar, Mutex};
@@ -73,7 +76,38 @@ struct Inner {
     waiting: VecDeque<Box<Question>>,
     tickets: u64,
     answering: usize,
+    pace: Pace,
     closed: Option<ProviderError>,
+}
+
+/// How long answers take: what those who wait are told.
+#[derive(Debug, Default)]
+struct Pace {
+    /// When the answers began that are being made, the oldest first.
+    begun: VecDeque<Instant>,
+    /// The mean of those that ended, the last ones counting most.
+    mean: Option<Duration>,
+}
+
+impl Pace {
+    fn begin(&mut self) {
+        self.begun.push_back(Instant::now());
+    }
+
+    /// So many answers are left. Which of them ended is not known: taken for the oldest.
+    fn left(&mut self, answering: usize) {
+        while self.begun.len() > answering {
+            let Some(took) = self.begun.pop_front().map(|begun| begun.elapsed()) else { return };
+            self.mean = Some(self.mean.map_or(took, |mean| (mean * 3 + took) / 4));
+        }
+    }
+
+    /// About how many seconds this place has to wait, when `parallel` are answered at once.
+    fn wait_seconds(&self, place: u32, parallel: usize) -> Option<u32> {
+        let parallel = u32::try_from(parallel).unwrap_or(u32::MAX).max(1);
+        let wait = self.mean?.saturating_mul(place) / parallel;
+        u32::try_from(wait.as_millis().div_ceil(1000)).ok()
+    }
 }
 
 impl Queue {
@@ -145,6 +179,7 @@ impl Queue {
     /// The next thing to do, while `answering` questions are being answered: waits for one if there are none.
     pub(super) fn next(&self, answering: usize) -> Found {
         let mut inner = self.inner.lock();
+        inner.pace.left(answering);
         if std::mem::replace(&mut inner.answering, answering) != answering {
             inner.tell_places(self.parallel);
         }
@@ -162,6 +197,7 @@ impl Queue {
                     let _ = question.events.try_send(Ok(ProviderEvent::Status(Status::Working)));
                 }
                 inner.answering += 1;
+                inner.pace.begin();
                 inner.tell_places(self.parallel);
                 return Found::Job(Job::Answer(question));
             }
@@ -199,7 +235,9 @@ impl Inner {
             if place > 0 && question.told != Some(place) {
                 question.told = Some(place);
                 question.waited = true;
-                let _ = question.events.try_send(Ok(ProviderEvent::Status(Status::Queued { position: place })));
+                let wait_seconds = self.pace.wait_seconds(place, parallel);
+                let status = Status::Queued { position: place, wait_seconds };
+                let _ = question.events.try_send(Ok(ProviderEvent::Status(status)));
             }
         }
     }
@@ -222,7 +260,7 @@ mod tests {
 
     fn place(events: &mut mpsc::Receiver<Item>) -> Option<u32> {
         match events.try_recv() {
-            Ok(Ok(ProviderEvent::Status(Status::Queued { position }))) => Some(position),
+            Ok(Ok(ProviderEvent::Status(Status::Queued { position, .. }))) => Some(position),
             _ => None,
         }
     }
@@ -249,6 +287,17 @@ mod tests {
         let places: Vec<_> = readers.iter_mut().map(place).collect();
         assert_eq!(places, [None, None, Some(1), Some(2), None]);
         enter(&mut readers).unwrap();
+    }
+
+    #[test]
+    fn the_wait_is_told_once_answers_have_ended() {
+        let mut pace = Pace::default();
+        assert_eq!(pace.wait_seconds(1, 1), None);
+        pace.begun.extend([Instant::now() - Duration::from_secs(8), Instant::now()]);
+        pace.left(1);
+        assert_eq!((pace.wait_seconds(1, 1), pace.wait_seconds(3, 2)), (Some(9), Some(13)));
+        pace.left(0);
+        assert_eq!(pace.wait_seconds(1, 1), Some(7), "a short one brings the mean down");
     }
 
     #[test]

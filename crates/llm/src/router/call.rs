@@ -215,7 +215,10 @@ impl Call {
             Some(place) => self.take(asked, place),
             None => match asked.route.places.queue() {
                 Some(waiting) => {
-                    self.ready.push_back(CallEvent::Status(Status::Queued { position: waiting.position }));
+                    self.ready.push_back(CallEvent::Status(Status::Queued {
+                        position: waiting.position,
+                        wait_seconds: None,
+                    }));
                     self.stage = Stage::Wait { asked, waiting };
                 }
                 None => self.pass_on(&asked, ProviderError::Overloaded),

@@ -42,12 +42,14 @@ pub struct Listed {
     pub breaker: bool,
     /// What it charges.
     pub prices: Option<Prices>,
+    /// Whether its model reasons in the text of its answer before it answers. `None`: told by the model's name.
+    pub reasons: Option<bool>,
 }
 
 impl Listed {
     /// Without a limit of calls, with a breaker.
     pub fn unlimited(provider: Arc<dyn Provider>) -> Self {
-        Self { provider, max_in_flight: None, queue: Duration::ZERO, breaker: true, prices: None }
+        Self { provider, max_in_flight: None, queue: Duration::ZERO, breaker: true, prices: None, reasons: None }
     }
 }
 
@@ -111,12 +113,13 @@ impl Router {
     pub fn relisted(&self, listed: Vec<Listed>) -> Self {
         let known = |listed: &Listed| {
             self.routes.iter().find(|route| {
-                let Listed { provider, max_in_flight, queue, breaker, prices } = &route.listed;
+                let Listed { provider, max_in_flight, queue, breaker, prices, reasons } = &route.listed;
                 Arc::ptr_eq(provider, &listed.provider)
                     && *max_in_flight == listed.max_in_flight
                     && *queue == listed.queue
                     && *breaker == listed.breaker
                     && *prices == listed.prices
+                    && *reasons == listed.reasons
             })
         };
         let routes = listed.into_iter().map(|listed| match known(&listed) {
@@ -131,14 +134,9 @@ impl Router {
         self.routes.iter().map(|route| route.provider())
     }
 
-    /// The provider of this name.
-    pub fn provider(&self, id: &ProviderId) -> Option<&Arc<dyn Provider>> {
-        self.providers().find(|provider| provider.id() == id)
-    }
-
-    /// What the provider of this name charges.
-    pub fn prices(&self, id: &ProviderId) -> Option<Prices> {
-        self.routes.iter().find(|route| route.provider().id() == id)?.listed.prices
+    /// What the operator says of how the provider of this name is used.
+    pub fn listed(&self, id: &ProviderId) -> Option<&Listed> {
+        self.routes.iter().map(|route| &route.listed).find(|listed| listed.provider.id() == id)
     }
 
     /// How each of them does, in their order.

@@ -273,11 +273,9 @@ async fn all_attempts_together_end_in_time() {
 async fn a_full_provider_is_passed_over_and_waited_for_only_if_there_is_no_other() {
     let (slow, second) = (provider("slow", &[Does::Nothing, CHAI]), provider("second", &[CHAI]));
     let limit = |provider: &Arc<Scripted>| Listed {
-        provider: Arc::clone(provider) as Arc<dyn Provider>,
         max_in_flight: Some(1),
         queue: Duration::from_secs(5),
-        breaker: true,
-        prices: None,
+        ..Listed::unlimited(Arc::clone(provider) as Arc<dyn Provider>)
     };
     let both = Router::new(vec![limit(&slow), limit(&second)]);
     let mut first = Box::pin(ask(&both));

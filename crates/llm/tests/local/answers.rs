@@ -137,7 +137,8 @@ async fn who_waits_knows_the_place_and_one_too_many_is_refused() {
     let refused = provider.stream(question("Four?")).await;
     assert!(matches!(refused.err(), Some(ProviderError::Overloaded)));
     assert_eq!(provider.queue(), QueueDepth { waiting: 2, capacity: 2, answering: 1 });
-    let queued = |position| Some(ProviderEvent::Status(Status::Queued { position }));
+    // No answer has ended yet: nobody knows how long they take.
+    let queued = |position| Some(ProviderEvent::Status(Status::Queued { position, wait_seconds: None }));
     assert_eq!(next(&mut second).await, queued(1));
     assert_eq!(next(&mut third).await, queued(2));
     drop(second);

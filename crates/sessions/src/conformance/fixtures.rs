@@ -46,7 +46,7 @@ pub fn turn_of(owner: &Owner, name: &str, question: &str) -> NewTurn {
 /// All three steps in several deltas, `output` being `text`.
 pub fn transcript(text: &str) -> Transcript {
     let mut transcript = Transcript::default();
-    transcript.push(&JournalEvent::Status(Status::Queued { position: 2 }));
+    transcript.push(&JournalEvent::Status(Status::Queued { position: 2, wait_seconds: Some(9) }));
     transcript.push(&JournalEvent::Status(Status::Loading));
     for (step, content) in
         [(Step::Analyze, "Sawaal kya hai?"), (Step::Think, "Socho, tapri pe chai…"), (Step::Output, text)]

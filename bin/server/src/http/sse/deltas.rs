@@ -150,7 +150,10 @@ pub(super) mod tests {
     }
 
     pub(in crate::http::sse) fn whole_turn() -> Vec<TurnEvent> {
-        let mut events = vec![started(), TurnEvent::Journal(JournalEvent::Status(Status::Queued { position: 2 }))];
+        let mut events = vec![
+            started(),
+            TurnEvent::Journal(JournalEvent::Status(Status::Queued { position: 2, wait_seconds: None })),
+        ];
         events.extend(step(Step::Analyze, &["Acha", " sawaal"]));
         events.push(finished(Step::Analyze));
         events.extend(step(Step::Think, &["Chai ☕\n"]));

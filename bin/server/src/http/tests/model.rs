@@ -78,9 +78,11 @@ impl Provider for ScriptedModel {
             Script::Silent => said(&[]).boxed(),
             Script::Unauthorized => return Err(ProviderError::Unauthorized),
             Script::Hanging => said(THOUGHT).chain(stream::pending()).boxed(),
-            Script::Queued => stream::iter([Ok(ProviderEvent::Status(Status::Queued { position: 2 }))])
-                .chain(stream::pending())
-                .boxed(),
+            Script::Queued => {
+                stream::iter([Ok(ProviderEvent::Status(Status::Queued { position: 2, wait_seconds: None }))])
+                    .chain(stream::pending())
+                    .boxed()
+            }
         })
     }
 }

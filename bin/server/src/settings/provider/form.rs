@@ -51,6 +51,7 @@ pub(in crate::settings) struct ProviderForm {
     #[serde(default, deserialize_with = "values::maybe_within::<_, _, 1, 100_000>")]
     max_in_flight: Option<usize>,
     breaker: Option<bool>,
+    reasons: Option<bool>,
     prices: Option<PricesForm>,
     #[serde(default)]
     deadlines: DeadlinesForm,
@@ -198,6 +199,7 @@ impl ProviderForm {
             deadlines: Deadlines::of(kind).or(self.deadlines),
             max_in_flight: self.max_in_flight,
             breaker: self.breaker.unwrap_or(true),
+            reasons: self.reasons,
             prices: self.prices.map(Prices::from),
         })
     }

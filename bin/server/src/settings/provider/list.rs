@@ -79,6 +79,7 @@ fn chosen_by_variables(local_model: &str, at: &mut Resolve<'_>) -> Option<Provid
         deadlines,
         max_in_flight: None,
         breaker: true,
+        reasons: None,
         prices: None,
     })
 }

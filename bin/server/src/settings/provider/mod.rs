@@ -33,13 +33,15 @@ pub struct ProviderSettings {
     pub breaker: bool,
     /// What it charges.
     pub prices: Option<Prices>,
+    /// Whether its model reasons in its text before it answers; none: told by the model's name.
+    pub reasons: Option<bool>,
 }
 
 impl ProviderSettings {
     /// Whether the same connection, or the same loaded model, serves both: how it is used may differ.
     pub fn is_same_backend(&self, other: &Self) -> bool {
-        let Self { name, kind, model, step_format, sampling, deadlines, max_in_flight: _, breaker: _, prices: _ } =
-            self;
+        // The rest is how it is used.
+        let Self { name, kind, model, step_format, sampling, deadlines, .. } = self;
         *name == other.name
             && *kind == other.kind
             && *model == other.model
