@@ -37,10 +37,16 @@ impl Reload {
     pub(crate) async fn run(mut self, mut hang_ups: Signal) {
         while hang_ups.recv().await.is_some() {
             match self.reload().await {
-                Ok(()) => tracing::info!(
-                    providers = self.listed.len(),
-                    "reloaded: new questions go to these personas and providers; other settings take effect at the next start"
-                ),
+                Ok(()) => {
+                    tracing::info!(
+                        providers = self.listed.len(),
+                        "reloaded: new questions go to these personas and providers; other settings take effect at the next \
+                         start"
+                    );
+                    for (provider, error) in self.engine.warm_up().await {
+                        tracing::warn!(%provider, %error, "the provider could not be warmed up");
+                    }
+                }
                 Err(error) => tracing::error!("not reloaded, everything stays as it was: {error}"),
             }
         }
@@ -58,9 +64,6 @@ impl Reload {
         let listed = backends::providers_again(&settings, &self.settings, &self.listed)?;
         self.engine.reconfigure(personas, listed.clone());
         (self.settings, self.listed) = (settings, listed);
-        for (provider, error) in self.engine.warm_up().await {
-            tracing::warn!(%provider, %error, "the provider could not be warmed up");
-        }
         Ok(())
     }
 }

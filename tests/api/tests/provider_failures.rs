@@ -13,7 +13,7 @@ async fn expect_failure(server: &Server, status: u16, code: &str) -> Vec<Value> 
     for path in ["/api/chat/send", "/api/chat/stream"] {
         let reply = server.client().post(path, &json!({"content": QUESTION, "session_id": "s"})).await;
         let body = reply.expect_error(status, code);
-        for secret in [UPSTREAM_SECRET, "test-key-0123456789", "4711", "scripted", "chai-loving", "You are"] {
+        for secret in [UPSTREAM_SECRET, "test-key-0123456789", "raaz-sawaal", "scripted", "chai-loving", "You are"] {
             assert!(!reply.text().contains(secret), "{secret:?} is in {}", reply.text());
         }
         if status == 503 {
@@ -22,7 +22,7 @@ async fn expect_failure(server: &Server, status: u16, code: &str) -> Vec<Value> 
         bodies.push(body);
     }
     assert_eq!(server.client().cache_size().await, 0);
-    server.expect_no_secret_in_log(&["4711", "You are Hitesh AI"]);
+    server.expect_no_secret_in_log(&["raaz-sawaal", "You are Hitesh AI"]);
     let messages = server.client().history("s").await;
     assert!(messages.iter().all(|message| message["status"] != "completed"), "{messages:?}");
     bodies

@@ -6,7 +6,7 @@ use hitesh_tests_api::{Answer, Client, Format, Frame, Gate, Script, Server, Sse,
 use serde_json::json;
 
 /// Turns that are cut, in all.
-const TURNS: usize = 60;
+const TURNS: usize = 500;
 /// Events of the upstream before each gate: enough for twenty frames.
 const BEFORE_GATE: usize = 40;
 /// How far the end of a crashed turn is numbered beyond the place after its last kept event.

@@ -293,7 +293,7 @@ mod tests {
     fn the_wait_is_told_once_answers_have_ended() {
         let mut pace = Pace::default();
         assert_eq!(pace.wait_seconds(1, 1), None);
-        pace.begun.extend([Instant::now() - Duration::from_secs(8), Instant::now()]);
+        pace.begun.extend([Instant::now() - Duration::from_millis(8_500), Instant::now()]);
         pace.left(1);
         assert_eq!((pace.wait_seconds(1, 1), pace.wait_seconds(3, 2)), (Some(9), Some(13)));
         pace.left(0);
