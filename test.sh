@@ -6,6 +6,7 @@
 #   ./test.sh lint        format, lints, licences
 #   ./test.sh docs        rustdoc without warnings, and its examples
 #   ./test.sh api         the real binary over HTTP, without the local model
+#   ./test.sh redis       all that speaks to a real redis-server
 #   ./test.sh local       the local model, on a small one (98 MB, fetched once)
 #
 # Several parts can be named.
@@ -88,6 +89,27 @@ api() {
     cargo nextest run --locked --package hitesh-tests-api
 }
 
+redis() {
+    step "Redis, on real servers"
+    tool nextest "$nextest_version" "$nextest_sha256"
+    cargo nextest run --locked --package hitesh-redis
+    cargo nextest run --locked --package hitesh-cache --test redis --test tiered
+}
+
+# What the tests need beside the build, as build.sh does it.
+test_packages() {
+    command -v redis-server >/dev/null 2>&1 && return
+    if [[ $(id -u) -eq 0 ]] && command -v apt-get >/dev/null 2>&1; then
+        echo "==> installing redis-server"
+        # Tests start their own on free ports: no service is to run beside them.
+        apt-get update -qq
+        DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends redis-server
+    else
+        echo "The tests need the Debian package redis-server (sudo apt-get install redis-server)." >&2
+        exit 1
+    fi
+}
+
 # The tests of the local model find it by this variable, and fail without it.
 pull_test_model() {
     step "the small model for tests"
@@ -117,7 +139,7 @@ parts=("$@")
 [[ ${#parts[@]} -gt 0 ]] || parts=(everything)
 for part in "${parts[@]}"; do
     case "$part" in
-        core | lint | docs | api | everything) ;;
+        core | lint | docs | api | redis | everything) ;;
         local) ;;
         *)
             sed -n '2,/^set/{/^#/p}' "${BASH_SOURCE[0]}" >&2
@@ -128,6 +150,7 @@ done
 
 step "what the build needs"
 ./build.sh --setup
+test_packages
 for part in "${parts[@]}"; do
     case "$part" in
         local) local_model ;;

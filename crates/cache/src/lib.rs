@@ -3,8 +3,14 @@
 #[cfg(feature = "conformance")]
 pub mod conformance;
 #[cfg(feature = "moka")]
+mod jitter;
+#[cfg(feature = "moka")]
 mod moka;
 mod off;
+#[cfg(feature = "redis")]
+mod redis;
+#[cfg(feature = "redis")]
+mod tiered;
 
 use std::{fmt::Debug, time::Duration};
 
@@ -14,6 +20,10 @@ use bytes::Bytes;
 #[cfg(feature = "moka")]
 pub use crate::moka::MokaCache;
 pub use crate::off::NoCache;
+#[cfg(feature = "redis")]
+pub use crate::redis::RedisCache;
+#[cfg(feature = "redis")]
+pub use crate::tiered::{FRONT_TTL, TieredCache};
 
 /// Where answers are kept for a while. May lose anything at any time; must never give bytes that were not put
 /// under that key.
@@ -39,7 +49,7 @@ pub struct CacheKey([u8; 32]);
 
 impl CacheKey {
     /// From a digest.
-    pub fn new(digest: [u8; 32]) -> Self {
+    pub const fn new(digest: [u8; 32]) -> Self {
         Self(digest)
     }
 
@@ -52,7 +62,7 @@ impl CacheKey {
 /// Figures of a cache. `hits` and `misses` count lookups since start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CacheStats {
-    /// Its kind: `moka`, `none`, …
+    /// Its kind: `moka`, `moka+redis`, `none`, …
     pub backend: &'static str,
     /// Entries that have not expired. May count one for a moment (about a second) after it did.
     pub entries: u64,
@@ -64,6 +74,8 @@ pub struct CacheStats {
     pub misses: u64,
     /// Time that all lookups took together.
     pub lookup_time: Duration,
+    /// Why it can't be reached, if it can't: entries and bytes are then not known, and zero.
+    pub away: Option<String>,
 }
 
 /// Why a cache gave nothing.

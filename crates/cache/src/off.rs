@@ -24,7 +24,8 @@ impl Cache for NoCache {
     }
 
     async fn stats(&self) -> CacheStats {
-        CacheStats { backend: "none", entries: 0, bytes: 0, hits: 0, misses: 0, lookup_time: Duration::ZERO }
+        let lookup_time = Duration::ZERO;
+        CacheStats { backend: "none", entries: 0, bytes: 0, hits: 0, misses: 0, lookup_time, away: None }
     }
 }
 

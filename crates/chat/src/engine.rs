@@ -282,12 +282,14 @@ impl Engine {
             Ok(Err(error)) => Err(error.to_string()),
             Err(_) => Err(format!("the session store gave no answer within {HEALTH_PATIENCE:?}")),
         };
+        let cache = self.inner.cache.stats().await;
         Health {
             draining: self.is_draining(),
             providers: self.inner.setup.get().router.statuses().collect(),
             store_backend: store.as_ref().copied().unwrap_or("unavailable"),
             store: store.map(|_| ()),
-            cache_backend: self.inner.cache.stats().await.backend,
+            cache_backend: cache.backend,
+            cache: cache.away.map_or(Ok(()), Err),
         }
     }
 

@@ -11,6 +11,8 @@ pub struct Health {
     pub store: Result<(), String>,
     /// What kind of session store it is.
     pub store_backend: &'static str,
+    /// Why the cache can't be reached, if it can't: answers go on without it.
+    pub cache: Result<(), String>,
     /// What kind of cache it is.
     pub cache_backend: &'static str,
 }
@@ -26,6 +28,7 @@ impl Health {
     /// Whether anything is not as it should be.
     pub fn is_degraded(&self) -> bool {
         self.store.is_err()
+            || self.cache.is_err()
             || self.providers.is_empty()
             || self.providers.iter().any(|p| p.state != ProviderState::Ready || p.breaker != BreakerState::Closed)
     }

@@ -4,13 +4,14 @@
 use std::{collections::BTreeSet, process::Command};
 
 /// Every crate below the server, and the crates of ours that it may use.
-const EDGES: [(&str, &[&str]); 6] = [
+const EDGES: [(&str, &[&str]); 7] = [
     ("hitesh-domain", &[]),
     ("hitesh-persona", &["hitesh-domain"]),
     ("hitesh-llm", &["hitesh-domain"]),
-    ("hitesh-sessions", &["hitesh-domain"]),
-    ("hitesh-cache", &[]),
+    ("hitesh-sessions", &["hitesh-domain", "hitesh-redis"]),
+    ("hitesh-cache", &["hitesh-redis"]),
     ("hitesh-chat", &["hitesh-domain", "hitesh-persona", "hitesh-llm", "hitesh-sessions", "hitesh-cache"]),
+    ("hitesh-redis", &[]),
 ];
 
 /// Backends' features, and what a crate must bring in only with them.

@@ -104,16 +104,19 @@ impl From<Health> for HealthBody {
             (false, true) => "degraded",
             (false, false) => "healthy",
         };
-        let sessions = match health.store {
-            Ok(()) => CheckBody { backend: health.store_backend, status: "ready", reason: None },
-            Err(why) => CheckBody { backend: health.store_backend, status: "unavailable", reason: Some(why) },
-        };
         let checks = ChecksBody {
             providers: health.providers.into_iter().map(ProviderCheckBody::from).collect(),
-            sessions,
-            cache: CheckBody { backend: health.cache_backend, status: "ready", reason: None },
+            sessions: CheckBody::of(health.store_backend, health.store),
+            cache: CheckBody::of(health.cache_backend, health.cache),
         };
         Self { status, timestamp: Timestamp::now(), version: VERSION, checks }
+    }
+}
+
+impl CheckBody {
+    fn of(backend: &'static str, state: Result<(), String>) -> Self {
+        let status = if state.is_ok() { "ready" } else { "unavailable" };
+        Self { backend, status, reason: state.err() }
     }
 }
 
