@@ -11,6 +11,7 @@ use time::OffsetDateTime;
 use crate::{
     answer::CachedAnswer,
     ask::{Ask, Prepared},
+    elsewhere::Elsewhere,
     engine::Inner,
     error::EngineError,
     flights::Wish,
@@ -253,8 +254,11 @@ impl Inner {
         if let Some(snapshot) = self.registry.kept(owner, id) {
             return Ok(Some(Turn::over(Snapshot::clone(&snapshot), figures())));
         }
-        let stored = self.patient(self.store.turn(owner, id)).await?;
-        Ok(stored.map(|turn| Turn::over(Snapshot::of_stored(turn), figures())))
+        let stored = self.patient(self.store.turn(owner, id)).await?.map(Snapshot::of_stored);
+        Ok(stored.map(|snapshot| match snapshot.end {
+            Some(_) => Turn::over(snapshot, figures()),
+            None => Turn::elsewhere(Elsewhere::new(Arc::clone(&self.store), owner.clone(), snapshot), figures()),
+        }))
     }
 
     /// The store's answer, if it comes in time.

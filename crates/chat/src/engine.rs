@@ -198,7 +198,7 @@ impl Engine {
         page: Page,
     ) -> Result<Vec<StoredTurn>, EngineError> {
         let mut turns = self.inner.patient(self.inner.store.history(owner, session, page)).await?;
-        for turn in turns.iter_mut().filter(|turn| turn.outcome.is_none()) {
+        for turn in turns.iter_mut().filter(|turn| turn.outcome.is_none() && !turn.alive) {
             // One that is open in the store may have ended since, or its end may not be stored yet.
             if let Some(known) = self.inner.turn(owner, turn.info.turn).await? {
                 turn.outcome = known.snapshot().outcome();
@@ -233,6 +233,11 @@ impl Engine {
         let now = OffsetDateTime::now_utc();
         let older_than = retention.map_or(OffsetDateTime::UNIX_EPOCH, |retention| now - retention);
         Ok(self.inner.store.sweep(older_than).await?)
+    }
+
+    /// Ends the turns of processes that shared the store with this one and are no more; how many. For every second.
+    pub async fn take_over(&self) -> Result<u64, EngineError> {
+        Ok(self.inner.patient(self.inner.store.take_over()).await?)
     }
 
     /// Who answers.

@@ -1,5 +1,6 @@
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, fmt, sync::Arc};
 
+use futures::{StreamExt, stream::BoxStream};
 use hitesh_domain::{JournalEvent, TurnEvent, TurnInfo};
 use tokio::sync::watch;
 
@@ -10,17 +11,16 @@ use crate::{
 };
 
 /// A reader of one turn: a cursor. It slows nobody, and dropping it at any time loses nothing.
-#[derive(Debug)]
 pub struct Reader {
     next: u64,
     source: EventSource,
     _open: OpenReader,
 }
 
-#[derive(Debug)]
 enum EventSource {
     Live { lease: Lease, shown: watch::Receiver<Shown>, ahead: VecDeque<JournalEvent>, over: bool },
     Over(VecDeque<(u64, TurnEvent)>),
+    Elsewhere(BoxStream<'static, (u64, TurnEvent)>),
 }
 
 impl Reader {
@@ -32,13 +32,8 @@ impl Reader {
                 ahead: VecDeque::new(),
                 over: false,
             },
-            State::Over(snapshot) => {
-                let events = std::iter::once(TurnEvent::Started(Arc::clone(&snapshot.info)))
-                    .chain(snapshot.transcript.events().into_iter().map(TurnEvent::Journal));
-                let end = snapshot.end.zip(snapshot.ended_at).map(|(end, at)| TurnEvent::Ended(end, at));
-                let numbered = (0..).zip(events).chain(snapshot.end_number().zip(end));
-                EventSource::Over(numbered.filter(|(number, _)| *number >= from).collect())
-            }
+            State::Over(snapshot) => EventSource::Over(snapshot.events_from(from).into()),
+            State::Elsewhere(elsewhere) => EventSource::Elsewhere(Arc::clone(elsewhere).events(from)),
         };
         Self { next: from, source, _open: OpenReader::new(figures) }
     }
@@ -47,6 +42,7 @@ impl Reader {
     pub async fn next(&mut self) -> Option<(u64, TurnEvent)> {
         match &mut self.source {
             EventSource::Over(events) => events.pop_front(),
+            EventSource::Elsewhere(events) => events.next().await,
             EventSource::Live { lease, shown, ahead, over } => {
                 let number = self.next;
                 let event = next_live(&lease.0.info, lease, shown, ahead, over, number).await?;
@@ -54,6 +50,12 @@ impl Reader {
                 Some((number, event))
             }
         }
+    }
+}
+
+impl fmt::Debug for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reader").field("next", &self.next).finish_non_exhaustive()
     }
 }
 

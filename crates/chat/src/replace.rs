@@ -51,6 +51,9 @@ impl Inner {
             return Err(EngineError::TurnRunning);
         }
         let turn = self.patient(self.store.turn(owner, id)).await?.ok_or(EngineError::TurnNotFound)?;
+        if turn.alive {
+            return Err(EngineError::TurnRunning);
+        }
         if turn.outcome.is_none() {
             return Err(StoreError::Unavailable { reason: "the end of the turn is not stored yet".to_owned() }.into());
         }

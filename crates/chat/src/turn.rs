@@ -1,12 +1,13 @@
 use std::sync::Arc;
 
 use hitesh_domain::{
-    Content, End, Feedback, IncompleteReason, Outcome, ProviderId, Source, Transcript, TurnId, TurnInfo,
+    Content, End, Feedback, IncompleteReason, Outcome, ProviderId, Source, Transcript, TurnEvent, TurnId, TurnInfo,
 };
 use hitesh_sessions::{NewTurn, StoredTurn};
 use time::OffsetDateTime;
 
 use crate::{
+    elsewhere::Elsewhere,
     figures::Figures,
     live::{Lease, LiveTurn},
     reader::Reader,
@@ -24,6 +25,7 @@ pub struct Turn {
 pub(crate) enum State {
     Live(Lease),
     Over(Arc<Snapshot>),
+    Elsewhere(Arc<Elsewhere>),
 }
 
 /// A turn at one moment.
@@ -62,11 +64,16 @@ impl Turn {
         Self { state: State::Over(Arc::new(snapshot)), figures }
     }
 
+    pub(crate) fn elsewhere(elsewhere: Elsewhere, figures: Arc<Figures>) -> Self {
+        Self { state: State::Elsewhere(Arc::new(elsewhere)), figures }
+    }
+
     /// Ids, persona and time.
     pub fn info(&self) -> &TurnInfo {
         match &self.state {
             State::Live(lease) => &lease.0.info,
             State::Over(snapshot) => &snapshot.info,
+            State::Elsewhere(elsewhere) => &elsewhere.seen.info,
         }
     }
 
@@ -80,6 +87,7 @@ impl Turn {
         match &self.state {
             State::Live(lease) => lease.0.snapshot(),
             State::Over(snapshot) => Snapshot::clone(snapshot),
+            State::Elsewhere(elsewhere) => elsewhere.seen.clone(),
         }
     }
 
@@ -90,11 +98,15 @@ impl Turn {
 
     /// Waits for its end.
     pub async fn ended(&self) -> Snapshot {
-        if let State::Live(lease) = &self.state {
-            // The sender lives as long as the turn: it can't be gone.
-            let _ = lease.0.shown.subscribe().wait_for(|shown| shown.end.is_some()).await;
+        match &self.state {
+            State::Live(lease) => {
+                // The sender lives as long as the turn: it can't be gone.
+                let _ = lease.0.shown.subscribe().wait_for(|shown| shown.end.is_some()).await;
+                self.snapshot()
+            }
+            State::Over(_) => self.snapshot(),
+            State::Elsewhere(elsewhere) => elsewhere.ended().await,
         }
-        self.snapshot()
     }
 }
 
@@ -103,16 +115,16 @@ impl Snapshot {
         Self::with_outcome(turn.info, turn.question, outcome)
     }
 
-    /// A turn that only the store knows. One that is open there runs nowhere any more: its process died.
+    /// A turn that only the store knows. One that is open there runs in another process, or nowhere any more: its own died.
     pub(crate) fn of_stored(turn: StoredTurn) -> Self {
-        let StoredTurn { replaced_by, feedback, .. } = turn;
+        let StoredTurn { replaced_by, feedback, alive, .. } = turn;
         match turn.outcome {
             Some(outcome) => Self { replaced_by, feedback, ..Self::with_outcome(turn.info, turn.question, outcome) },
             None => Self {
                 question: turn.question,
                 transcript: turn.partial.unwrap_or_default(),
-                end: Some(End::Incomplete(IncompleteReason::Crashed)),
-                ended_at: Some(turn.info.started_at),
+                end: (!alive).then_some(End::Incomplete(IncompleteReason::Crashed)),
+                ended_at: (!alive).then_some(turn.info.started_at),
                 source: turn.info.source,
                 provider: turn.info.provider.clone(),
                 model: turn.info.model.clone(),
@@ -122,6 +134,15 @@ impl Snapshot {
                 feedback,
             },
         }
+    }
+
+    /// Its events from number `from` on.
+    pub(crate) fn events_from(&self, from: u64) -> Vec<(u64, TurnEvent)> {
+        let events = std::iter::once(TurnEvent::Started(Arc::clone(&self.info)))
+            .chain(self.transcript.events().into_iter().map(TurnEvent::Journal));
+        let end = self.end.zip(self.ended_at).map(|(end, at)| TurnEvent::Ended(end, at));
+        let numbered = (0..).zip(events).chain(self.end_number().zip(end));
+        numbered.filter(|(number, _)| *number >= from).collect()
     }
 
     /// The number of its last event, `Ended`; none while it runs.

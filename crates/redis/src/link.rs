@@ -51,11 +51,13 @@ struct Shared {
 /// Why a call came to nothing.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum LinkError {
-    /// The server can't be reached or can't serve now: later. The call may have been done all the same.
+    /// The server can't be reached or can't serve now: later.
     #[error("redis is away: {reason}")]
     Unavailable {
         /// In words of ours.
         reason: String,
+        /// The call may have been done all the same, or may be yet.
+        in_doubt: bool,
     },
     /// The server answered with something else than was expected.
     #[error("redis gave an answer that makes no sense here: {reason}")]
@@ -131,10 +133,10 @@ impl Link {
 
     async fn call<T: FromRedisValue>(&self, call: Call<'_>) -> Result<T, LinkError> {
         if let Some(reason) = self.shared.away.lock().clone() {
-            return Err(LinkError::Unavailable { reason });
+            return Err(LinkError::Unavailable { reason, in_doubt: false });
         }
         let result = self.shared.call(call).await;
-        if let Err(LinkError::Unavailable { reason }) = &result {
+        if let Err(LinkError::Unavailable { reason, .. }) = &result {
             self.open_breaker(reason);
         }
         result
@@ -175,7 +177,9 @@ impl Shared {
         };
         match tokio::time::timeout(self.deadline, work).await {
             Ok(result) => result,
-            Err(_) => Err(LinkError::Unavailable { reason: format!("no answer within {:?}", self.deadline) }),
+            Err(_) => {
+                Err(LinkError::Unavailable { reason: format!("no answer within {:?}", self.deadline), in_doubt: true })
+            }
         }
     }
 
@@ -189,20 +193,21 @@ impl Shared {
 }
 
 fn no_connection(error: PoolError<RedisError>) -> LinkError {
-    match error {
-        PoolError::Backend(error) => LinkError::Unavailable { reason: words(&error) },
-        PoolError::Timeout(_) => LinkError::Unavailable { reason: "no connection could be had in time".to_owned() },
+    let reason = match error {
+        PoolError::Backend(error) => words(&error),
+        PoolError::Timeout(_) => "no connection could be had in time".to_owned(),
         PoolError::Closed | PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_) => {
-            LinkError::Unavailable { reason: "the link is closed".to_owned() }
+            "the link is closed".to_owned()
         }
-    }
+    };
+    LinkError::Unavailable { reason, in_doubt: false }
 }
 
 fn sorted(error: &RedisError) -> LinkError {
     let reason = words(error);
     match error.kind() {
         ErrorKind::UnexpectedReturnType | ErrorKind::Parse => LinkError::Invalid { reason },
-        _ => LinkError::Unavailable { reason },
+        kind => LinkError::Unavailable { reason, in_doubt: kind == ErrorKind::Io },
     }
 }
 

@@ -2,10 +2,14 @@
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
+#[cfg(feature = "redis")]
+mod redis;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 mod store;
 
+#[cfg(feature = "redis")]
+pub use redis::{RedisSessions, RedisSessionsSettings};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{OpenError, SqlitePath, SqliteSessions, SqliteSettings};
 pub use store::{

@@ -46,6 +46,9 @@ pub trait SessionStore: Debug + Send + Sync + 'static {
 
     /// Ends a turn. Durable when it returns; a second call for the same turn changes nothing, and neither does one
     /// for a turn that was erased.
+    ///
+    /// # Errors
+    /// `Invalid` also if another process took this one for dead and has ended the turn: what it stored counts.
     async fn finish(&self, turn: TurnId, outcome: Outcome) -> Result<(), StoreError>;
 
     /// `begin` and `finish` in one transaction, for answers that exist already. Durable when it returns.
@@ -73,9 +76,15 @@ pub trait SessionStore: Debug + Send + Sync + 'static {
     /// claim, if it no longer was bound as `claim` says. Durable when it returns.
     async fn rebind(&self, owner: &Owner, claim: Claim, to: TurnId) -> Result<Claim, StoreError>;
 
-    /// Ends all turns that a process left open, as `Incomplete(crashed)` with their last checkpoint, in the order in
+    /// Ends all turns that a process which is no more left open, as `Incomplete(crashed)` with their last checkpoint, in the order in
     /// which they began; how many. For the start, before anything else.
     async fn recover(&self) -> Result<u64, StoreError>;
+
+    /// The same for processes that shared this store with this one and are no more; how many. For every second or so, where
+    /// a store is shared; one that a single process owns has none.
+    async fn take_over(&self) -> Result<u64, StoreError> {
+        Ok(0)
+    }
 
     /// Forgets the ended turns that began before `older_than` (and sessions left empty, and idempotency keys older
     /// than 24 h); how many turns. Those that stay keep their places, and `replaces` and `replaced_by` may then name turns
@@ -139,6 +148,8 @@ pub struct StoredTurn {
     pub outcome: Option<Outcome>,
     /// What the last checkpoint of an open turn held.
     pub partial: Option<Transcript>,
+    /// Whether it is open in another process that lives.
+    pub alive: bool,
     /// The turn that took its place; none if it is current.
     pub replaced_by: Option<TurnId>,
     /// What the learner thinks of it.

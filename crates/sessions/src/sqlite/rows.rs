@@ -70,6 +70,7 @@ pub(super) fn stored_turn(row: &Row<'_>) -> Result<StoredTurn, Failure> {
         notes: notes(row)?,
         outcome: outcome.map(|text| parsed("outcome", text)).transpose()?,
         partial: partial.map(|text| parsed("partial", text)).transpose()?,
+        alive: false,
         replaced_by: column::<Option<[u8; 16]>>(row, "replaced_by")?.map(TurnId::from_bytes),
         feedback: feedback.map(|text| parsed("feedback", text)).transpose()?,
     })

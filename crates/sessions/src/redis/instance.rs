@@ -1,0 +1,131 @@
+//! This instance among others: its lease, the turns of those that are no more, and its own that nobody knows of.
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use hitesh_domain::{End, ErrorCode, IncompleteReason, Outcome, Transcript, TurnId, TurnInfo};
+use time::OffsetDateTime;
+use tokio::time::MissedTickBehavior;
+
+use super::{
+    Shared,
+    rows::{self, Ending, NewRow},
+    scripts,
+};
+use crate::StoreError;
+
+/// Open turns that are ended in one go.
+const BATCH: usize = 100;
+
+/// How long a turn whose begin got no answer is looked for: what a server had in its sockets when it stood still it does as
+/// soon as it goes on.
+const DOUBT: Duration = Duration::from_secs(60);
+
+/// A turn whose begin got no answer, and how it ended for its caller.
+#[derive(Debug, Clone)]
+pub(super) struct Doubtful {
+    turn: TurnId,
+    ending: Arc<Ending>,
+    since: Instant,
+}
+
+/// An open turn of an instance that is no more: id, info, what came so far.
+type OpenRow = (String, String, Option<String>);
+
+/// Gives signs of life until the store is closed.
+pub(super) async fn keep_lease(shared: Arc<Shared>) {
+    let mut ticks = tokio::time::interval(shared.lease / 5);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        // The link says when the server is away and when it is back; until then there is nothing to renew.
+        if shared.renew().await.is_ok() {
+            settle_doubts(&shared).await;
+        }
+    }
+}
+
+/// Remembers turns whose begin got no answer: they may be in the store, or come into it yet, and their callers were told that
+/// they are not.
+pub(super) fn doubt(shared: &Shared, rows: &[&NewRow]) {
+    let now = Instant::now();
+    let end = End::Failed(ErrorCode::StoreUnavailable);
+    let doubtful = rows.iter().filter_map(|row| {
+        let ending = Ending::try_from(&unfinished(&row.info, end, Transcript::default())).ok()?;
+        Some(Doubtful { turn: row.info.turn, ending: Arc::new(ending), since: now })
+    });
+    shared.doubtful.lock().extend(doubtful);
+}
+
+/// Ends what of them is there, as their callers were told.
+async fn settle_doubts(shared: &Shared) {
+    let doubtful = shared.doubtful.lock().clone();
+    for Doubtful { turn, ending, since } in doubtful {
+        match shared.finish(turn, &ending, &shared.instance).await {
+            Ok(told) if told == "none" && since.elapsed() < DOUBT => {}
+            Err(StoreError::Unavailable { .. }) => return,
+            Ok(_) | Err(StoreError::Invalid { .. }) => {
+                shared.doubtful.lock().retain(|other| other.turn != turn);
+            }
+        }
+    }
+}
+
+/// Ends the turns of instances that `is_gone` says are no more, and forgets those; how many turns.
+pub(super) async fn take_over(shared: &Shared, mut is_gone: impl FnMut(&str) -> bool) -> Result<u64, StoreError> {
+    let mut ended = 0;
+    for instance in gone(shared).await?.iter().filter(|instance| is_gone(instance)) {
+        loop {
+            let mut open = shared.script(&scripts::OPEN);
+            open.arg(instance).arg(BATCH);
+            let left = shared.link.script::<Vec<OpenRow>>(&open).await?;
+            let last = left.len() < BATCH;
+            let before = ended;
+            for row in left {
+                ended += u64::from(end_crashed(shared, instance, row).await?);
+            }
+            // It lives after all, or others are at it.
+            if last || ended == before {
+                break;
+            }
+        }
+        let mut bury = shared.script(&scripts::BURY);
+        bury.arg(instance);
+        shared.link.script::<()>(&bury).await?;
+    }
+    Ok(ended)
+}
+
+/// The instances whose lease is over.
+pub(super) async fn gone(shared: &Shared) -> Result<Vec<String>, StoreError> {
+    Ok(shared.link.script(&shared.script(&scripts::GONE)).await?)
+}
+
+/// Since when each instance has been missing, as this one saw it.
+pub(super) fn missing(before: &HashMap<String, Instant>, gone: Vec<String>) -> HashMap<String, Instant> {
+    let since = |instance: &String| before.get(instance).copied().unwrap_or_else(Instant::now);
+    gone.into_iter().map(|instance| (instance.clone(), since(&instance))).collect()
+}
+
+async fn end_crashed(shared: &Shared, instance: &str, row: OpenRow) -> Result<bool, StoreError> {
+    let (turn, info, partial) = row;
+    let info: TurnInfo = rows::parsed("info", &info)?;
+    let end = End::Incomplete(IncompleteReason::Crashed);
+    let outcome = unfinished(&info, end, rows::partial_or_none(partial.as_deref()));
+    let told = shared.finish(rows::turn_id("id", &turn)?, &Ending::try_from(&outcome)?, instance).await?;
+    Ok(told == "ok")
+}
+
+fn unfinished(info: &TurnInfo, end: End, transcript: Transcript) -> Outcome {
+    Outcome {
+        end,
+        transcript,
+        source: info.source,
+        provider: info.provider.clone(),
+        model: info.model.clone(),
+        ended_at: OffsetDateTime::now_utc(),
+    }
+}

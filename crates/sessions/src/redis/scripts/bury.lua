@@ -1,0 +1,10 @@
+-- ARGV: an instance. Frees the keys whose turns it never began, and forgets it, unless it lives or has open turns.
+local instance = ARGV[3]
+if call('EXISTS', P .. 'alive:' .. instance) == 1 then return 0 end
+for _, id in ipairs(call('SMEMBERS', P .. 'pending:' .. instance)) do
+    if not session_of(id) then free_claim(id) end
+end
+call('DEL', P .. 'pending:' .. instance)
+if call('ZCARD', P .. 'open:' .. instance) > 0 then return 0 end
+call('SREM', P .. 'instances', instance)
+return 1

@@ -1,0 +1,3 @@
+-- ARGV: lease in ms.
+renew(ARGV[3])
+return 1

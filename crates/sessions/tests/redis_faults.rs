@@ -1,0 +1,302 @@
+//! Instances that share a Redis: one dies, one sleeps, Redis itself stops, dies and comes back.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking, in their helper functions too"
+)]
+
+use std::time::{Duration, Instant};
+
+use futures::future::join_all;
+use hitesh_domain::{End, ErrorCode, IdempotencyKey, IncompleteReason, TurnId};
+use hitesh_redis::{Link, LinkSettings, testing::RedisServer};
+use hitesh_sessions::{
+    Claim, NewTurn, Page, RedisSessions, RedisSessionsSettings, SessionStore, StoreError, StoredTurn,
+    conformance::fixtures::{answer, owner, session, transcript, turn_in},
+};
+use tokio::runtime::Handle;
+
+const DEADLINE: Duration = Duration::from_millis(500);
+const LEASE: Duration = Duration::from_millis(500);
+const GRACE: Duration = Duration::from_millis(300);
+
+fn instance(server: &RedisServer) -> RedisSessions {
+    with_lease(server, LEASE)
+}
+
+fn with_lease(server: &RedisServer, lease: Duration) -> RedisSessions {
+    let settings = LinkSettings { address: server.address(), connections: 8, deadline: DEADLINE };
+    let link = Link::new(settings, Handle::current()).unwrap();
+    let settings = RedisSessionsSettings { lease, grace: GRACE, ..RedisSessionsSettings::default() };
+    RedisSessions::new(link, settings, &Handle::current())
+}
+
+async fn begin(store: &RedisSessions, turn: &NewTurn) -> Result<(), StoreError> {
+    store.begin(turn.clone()).await?.await
+}
+
+async fn stored(store: &RedisSessions, turn: &NewTurn) -> StoredTurn {
+    store.turn(&owner(), turn.info.turn).await.unwrap().unwrap()
+}
+
+/// Asks again, since there is no event to wait for.
+async fn until<T>(what: &str, mut probe: impl AsyncFnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(found) = probe().await {
+            return found;
+        }
+        assert!(started.elapsed() < Duration::from_secs(20), "{what} does not happen");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Until a call succeeds again.
+async fn back(store: &RedisSessions) {
+    until("Redis comes back", async || store.stats().await.ok()).await;
+}
+
+fn sleeping(server: &RedisServer) {
+    let forget = "for _, key in ipairs(redis.call('KEYS', ARGV[1])) do redis.call('DEL', key) end";
+    server.ask(&["EVAL", forget, "0", "*:alive:*"]);
+}
+
+#[tokio::test]
+async fn a_turn_that_is_open_on_one_instance_is_alive_to_the_others_only() {
+    let server = RedisServer::start();
+    let [a, b] = [instance(&server), instance(&server)];
+    let turn = turn_in("s", "open");
+    begin(&a, &turn).await.unwrap();
+    a.checkpoint(turn.info.turn, transcript("half an ans")).await.unwrap();
+    let seen = stored(&b, &turn).await;
+    assert_eq!((seen.alive, seen.partial), (true, Some(transcript("half an ans"))));
+    assert!(!stored(&a, &turn).await.alive, "an instance knows its own");
+    a.finish(turn.info.turn, answer("whole")).await.unwrap();
+    let seen = stored(&b, &turn).await;
+    assert_eq!((seen.alive, seen.outcome), (false, Some(answer("whole"))));
+}
+
+#[tokio::test]
+async fn the_turns_of_an_instance_that_died_are_ended_once_however_many_see_it() {
+    let server = RedisServer::start();
+    let dying = instance(&server);
+    let turns: Vec<_> = (0..150).map(|number| turn_in(&format!("s{}", number % 5), &number.to_string())).collect();
+    for turn in &turns {
+        begin(&dying, turn).await.unwrap();
+    }
+    dying.checkpoint(turns[0].info.turn, transcript("half an ans")).await.unwrap();
+    drop(dying);
+    let others = [instance(&server), instance(&server), instance(&server)];
+    let mut ended = 0;
+    let died = Instant::now();
+    until("the end of the open turns", async || {
+        let all = join_all(others.iter().map(SessionStore::take_over)).await;
+        ended += all.into_iter().map(Result::unwrap).sum::<u64>();
+        (ended >= 150).then_some(())
+    })
+    .await;
+    assert_eq!(ended, 150);
+    assert!(died.elapsed() >= GRACE);
+    let outcome = stored(&others[0], &turns[0]).await.outcome.unwrap();
+    assert_eq!(
+        (outcome.end, outcome.transcript),
+        (End::Incomplete(IncompleteReason::Crashed), transcript("half an ans"))
+    );
+}
+
+#[tokio::test]
+async fn the_turns_of_an_instance_that_lives_are_left_alone() {
+    let server = RedisServer::start();
+    let [a, b] = [instance(&server), instance(&server)];
+    let turn = turn_in("s", "open");
+    begin(&a, &turn).await.unwrap();
+    assert_eq!(b.recover().await.unwrap(), 0);
+    let started = Instant::now();
+    while started.elapsed() < 3 * (LEASE + GRACE) {
+        assert_eq!(b.take_over().await.unwrap(), 0);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    a.finish(turn.info.turn, answer("whole")).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_instance_that_slept_too_long_can_not_end_its_turn_any_more() {
+    let server = RedisServer::start();
+    let [a, b] = [Duration::from_secs(60); 2].map(|lease| with_lease(&server, lease));
+    let turn = turn_in("s", "open");
+    begin(&a, &turn).await.unwrap();
+    until("the end of the turn", async || {
+        sleeping(&server);
+        (b.recover().await.unwrap() == 1).then_some(())
+    })
+    .await;
+    let told = a.finish(turn.info.turn, answer("too late")).await;
+    assert!(matches!(told, Err(StoreError::Invalid { .. })), "{told:?}");
+    a.checkpoint(turn.info.turn, transcript("too late")).await.unwrap();
+    let outcome = stored(&b, &turn).await.outcome.unwrap();
+    assert_eq!(outcome.end, End::Incomplete(IncompleteReason::Crashed));
+    let anew = turn_in("s", "awake");
+    begin(&a, &anew).await.unwrap();
+    assert_eq!(b.recover().await.unwrap(), 0, "who begins a turn lives");
+}
+
+#[tokio::test]
+async fn a_time_without_redis_costs_no_instance_its_turns() {
+    let mut server = RedisServer::start();
+    let [a, b] = [instance(&server), instance(&server)];
+    let turn = turn_in("s", "open");
+    begin(&a, &turn).await.unwrap();
+    for fault in ["pause", "kill"] {
+        if fault == "pause" {
+            server.pause()
+        } else {
+            server.kill()
+        }
+        let started = Instant::now();
+        while started.elapsed() < LEASE + GRACE {
+            let _ = b.take_over().await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        if fault == "pause" {
+            server.resume()
+        } else {
+            server.restart()
+        }
+        let started = Instant::now();
+        while started.elapsed() < LEASE + GRACE {
+            assert_eq!(b.take_over().await.unwrap_or_default(), 0, "after {fault}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+    a.finish(turn.info.turn, answer("whole")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_begin_without_an_answer_leaves_no_turn_open() {
+    let server = RedisServer::start();
+    let [a, b] = [instance(&server), instance(&server)];
+    begin(&a, &turn_in("s", "warm")).await.unwrap();
+    server.pause();
+    let turn = turn_in("s", "unanswered");
+    let told = begin(&a, &turn).await;
+    assert!(matches!(told, Err(StoreError::Unavailable { .. })), "{told:?}");
+    server.resume();
+    // Redis had it in its socket, and does it now.
+    let outcome = until("the end of the turn", async || {
+        b.turn(&owner(), turn.info.turn).await.ok().flatten().and_then(|turn| turn.outcome)
+    });
+    assert_eq!(outcome.await.end, End::Failed(ErrorCode::StoreUnavailable));
+}
+
+#[tokio::test]
+async fn while_redis_stands_still_only_the_first_caller_waits() {
+    let server = RedisServer::start();
+    let store = instance(&server);
+    begin(&store, &turn_in("s", "warm")).await.unwrap();
+    server.pause();
+    let mut took = Vec::new();
+    for number in 0..20 {
+        let started = Instant::now();
+        assert!(matches!(begin(&store, &turn_in("s", &number.to_string())).await, Err(StoreError::Unavailable { .. })));
+        took.push(started.elapsed());
+    }
+    server.resume();
+    assert!(took[0] < DEADLINE + Duration::from_millis(100), "{took:?}");
+    assert!(took[1..].iter().all(|time| *time < Duration::from_millis(5)), "{took:?}");
+    back(&store).await;
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_survives_every_death_of_redis() {
+    let mut server = RedisServer::start();
+    let [a, b] = [instance(&server), instance(&server)];
+    let mut told = Vec::new();
+    for death in 0..5 {
+        let killed = async {
+            tokio::time::sleep(Duration::from_millis(60)).await;
+            server.kill();
+        };
+        let asking = async {
+            let mut told = Vec::new();
+            for number in 0.. {
+                let turn = turn_in(&format!("s{death}"), &number.to_string());
+                if begin(&a, &turn).await.is_err() || a.finish(turn.info.turn, answer("ok")).await.is_err() {
+                    break;
+                }
+                told.push(turn);
+            }
+            told
+        };
+        let ((), more) = tokio::join!(killed, asking);
+        assert!(!more.is_empty(), "too little load to prove anything");
+        told.extend(more);
+        server.restart();
+        back(&a).await;
+        back(&b).await;
+    }
+    for turn in &told {
+        assert_eq!(stored(&b, turn).await.outcome, Some(answer("ok")));
+    }
+    let page = Page { limit: 100_000, before: None, replaced: true };
+    for death in 0..5 {
+        let found = b.history(&owner(), &session(&format!("s{death}")), page).await.unwrap();
+        let expected = told.iter().filter(|turn| turn.info.session == session(&format!("s{death}"))).count();
+        // The one that was under way may be there too.
+        assert!(found.len() == expected || found.len() == expected + 1, "{} of {expected}", found.len());
+    }
+}
+
+#[tokio::test]
+async fn two_instances_write_one_session_in_one_order() {
+    let server = RedisServer::start();
+    let stores = [instance(&server), instance(&server)];
+    let writers = stores.iter().enumerate().map(|(number, store)| async move {
+        for turn in 0..50 {
+            let turn = turn_in("s", &format!("{number} {turn}"));
+            begin(store, &turn).await.unwrap();
+            store.finish(turn.info.turn, answer("ok")).await.unwrap();
+        }
+    });
+    join_all(writers).await;
+    let page = Page { limit: 1000, before: None, replaced: false };
+    let [a, b] =
+        [&stores[0], &stores[1]].map(async |store| store.history(&owner(), &session("s"), page).await.unwrap());
+    let (a, b) = (a.await, b.await);
+    assert_eq!(a, b);
+    for number in 0..2 {
+        let own = a.iter().map(|turn| turn.question.as_str()).filter(|text| text.starts_with(&format!("{number} ")));
+        assert!(own.eq((0..50).map(|turn| format!("{number} {turn}")).collect::<Vec<_>>()));
+    }
+}
+
+#[tokio::test]
+async fn keys_of_an_instance_that_lives_stay_bound_before_their_turn_begins() {
+    let server = RedisServer::start();
+    let [a, b] = [instance(&server), instance(&server)];
+    let claim = |key: &str| Claim { key: IdempotencyKey::try_from(key).unwrap(), digest: [1; 32], turn: TurnId::now() };
+    let (living, dying) = (claim("living"), claim("dying"));
+    a.claim(&owner(), living.clone()).await.unwrap();
+    let c = instance(&server);
+    c.claim(&owner(), dying.clone()).await.unwrap();
+    c.close().await;
+    b.recover().await.unwrap();
+    assert_eq!(b.claim(&owner(), claim("living")).await.unwrap(), living);
+    assert_ne!(b.claim(&owner(), claim("dying")).await.unwrap(), dying);
+}
+
+#[tokio::test]
+async fn a_closed_store_has_kept_all_that_it_took_and_takes_nothing_more() {
+    let server = RedisServer::start();
+    let [a, b] = [instance(&server), instance(&server)];
+    let turns: Vec<_> = (0..100).map(|number| turn_in("s", &number.to_string())).collect();
+    let mut durable = Vec::new();
+    for turn in &turns {
+        durable.push(a.begin(turn.clone()).await.unwrap());
+    }
+    a.close().await;
+    join_all(durable).await.into_iter().for_each(Result::unwrap);
+    assert!(matches!(a.begin(turn_in("s", "late")).await, Err(StoreError::Unavailable { .. })));
+    assert!(matches!(a.stats().await, Err(StoreError::Unavailable { .. })));
+    a.close().await;
+    assert_eq!(b.stats().await.unwrap().turns, 100);
+}
