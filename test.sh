@@ -77,6 +77,7 @@ core() {
     format
     step "lints, without the local model"
     cargo clippy --locked --workspace --all-targets --no-default-features -- -D warnings
+    cargo clippy --locked --workspace --all-targets --no-default-features --features hitesh-server/redis -- -D warnings
     step "unit tests, without the local model"
     tool nextest "$nextest_version" "$nextest_sha256"
     cargo nextest run --locked --workspace --exclude hitesh-tests-api --no-default-features
@@ -85,7 +86,7 @@ core() {
 api() {
     step "the binary over HTTP, without the local model"
     tool nextest "$nextest_version" "$nextest_sha256"
-    cargo build --locked --package hitesh-server --no-default-features
+    cargo build --locked --package hitesh-server --no-default-features --features redis
     cargo nextest run --locked --package hitesh-tests-api
 }
 
@@ -93,7 +94,9 @@ redis() {
     step "Redis, on real servers"
     tool nextest "$nextest_version" "$nextest_sha256"
     cargo nextest run --locked --package hitesh-redis
-    cargo nextest run --locked --package hitesh-cache --test redis --test tiered
+    cargo nextest run --locked --package hitesh-cache --package hitesh-sessions -E 'binary(/redis|tiered/)'
+    cargo build --locked --package hitesh-server --no-default-features --features redis
+    cargo nextest run --locked --package hitesh-tests-api --test redis
 }
 
 # What the tests need beside the build, as build.sh does it.

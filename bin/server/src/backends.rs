@@ -13,6 +13,8 @@ use hitesh_sessions::{
     sqlite::{OpenError, SqlitePath, SqliteSessions, SqliteSettings},
 };
 
+#[cfg(feature = "redis")]
+use crate::redis;
 use crate::settings::{
     CacheSettings, Protocol, ProviderKind, ProviderSettings, Remote, SessionsPlace, SessionsSettings, Settings,
 };
@@ -45,6 +47,9 @@ pub enum BackendError {
         /// What is wrong.
         source: RemoteSettingsError,
     },
+    /// Redis can't be set up.
+    #[error("{0}")]
+    Redis(String),
     /// The runtime is shutting down.
     #[error("the start was interrupted")]
     Interrupted,
@@ -58,12 +63,17 @@ impl Backends {
     /// If the store can't be used or a provider's settings are wrong. A local model that is not there is no error,
     /// but a provider that says so.
     pub async fn connect(settings: &Settings) -> Result<Self, BackendError> {
-        let store = open_store(&settings.sessions).await?;
-        let recovered = store.recover().await?;
-        if recovered > 0 {
-            tracing::warn!(turns = recovered, "turns that a crash left open were ended");
+        let store = open_store(settings).await?;
+        match store.recover().await {
+            Ok(0) => {}
+            Ok(turns) => tracing::warn!(turns, "turns that a crash left open were ended"),
+            // One that is shared may come later: until then questions are refused, and others end what was left open.
+            Err(error @ StoreError::Unavailable { .. }) if settings.sessions.place == SessionsPlace::Redis => {
+                tracing::error!(%error, "the session store is away");
+            }
+            Err(error) => return Err(error.into()),
         }
-        Ok(Self { providers: providers(settings)?, cache: cache(&settings.cache), store })
+        Ok(Self { providers: providers(settings)?, cache: cache(settings)?, store })
     }
 
     /// The same with sessions in memory: for a chat in a terminal.
@@ -71,20 +81,22 @@ impl Backends {
     /// # Errors
     /// As [`connect`](Self::connect).
     pub async fn in_memory(settings: &Settings) -> Result<Self, BackendError> {
-        let sessions = SessionsSettings { place: SessionsPlace::Memory, retention: None };
-        let store = open_store(&sessions).await?;
-        Ok(Self { providers: providers(settings)?, cache: cache(&settings.cache), store })
+        let mut alone = settings.clone();
+        alone.sessions = SessionsSettings { place: SessionsPlace::Memory, retention: None };
+        alone.redis = None;
+        Ok(Self { providers: providers(settings)?, cache: cache(&alone)?, store: open_store(&alone).await? })
     }
 }
 
-/// Opens the session store.
+/// Opens the session store. One in Redis is not reached by that.
 ///
 /// # Errors
 /// Each in one line.
-pub async fn open_store(settings: &SessionsSettings) -> Result<Arc<dyn SessionStore>, BackendError> {
-    let path = match &settings.place {
+pub async fn open_store(settings: &Settings) -> Result<Arc<dyn SessionStore>, BackendError> {
+    let path = match &settings.sessions.place {
         SessionsPlace::File(path) => SqlitePath::File(path.clone()),
         SessionsPlace::Memory => SqlitePath::Memory,
+        SessionsPlace::Redis => return shared_store(settings),
     };
     // Opening reads and may migrate a file: not on a thread of the runtime.
     let open = move || SqliteSessions::open(SqliteSettings { path, ..SqliteSettings::default() });
@@ -92,8 +104,26 @@ pub async fn open_store(settings: &SessionsSettings) -> Result<Arc<dyn SessionSt
     Ok(Arc::new(sessions))
 }
 
-fn cache(settings: &CacheSettings) -> Arc<dyn Cache> {
-    if settings.enabled { Arc::new(MokaCache::new(settings.max_bytes)) } else { Arc::new(NoCache) }
+fn cache(settings: &Settings) -> Result<Arc<dyn Cache>, BackendError> {
+    let CacheSettings { enabled, max_bytes, .. } = settings.cache;
+    if !enabled {
+        return Ok(Arc::new(NoCache));
+    }
+    let own = MokaCache::new(max_bytes);
+    #[cfg(feature = "redis")]
+    if let Some(shared) = &settings.redis {
+        return redis::cache(own, shared);
+    }
+    Ok(Arc::new(own))
+}
+
+fn shared_store(settings: &Settings) -> Result<Arc<dyn SessionStore>, BackendError> {
+    #[cfg(feature = "redis")]
+    if let Some(shared) = &settings.redis {
+        return redis::sessions(shared);
+    }
+    let _ = settings;
+    Err(BackendError::Redis("sessions are to be in Redis, and there is none".to_owned()))
 }
 
 /// The configured providers, each held to its deadlines.

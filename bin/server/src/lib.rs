@@ -10,6 +10,8 @@ pub mod http;
 mod local;
 mod maintenance;
 pub mod packs;
+#[cfg(feature = "redis")]
+mod redis;
 mod reload;
 pub mod settings;
 pub mod shutdown;

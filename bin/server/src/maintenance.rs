@@ -6,10 +6,12 @@ use hitesh_chat::Engine;
 use tokio::{runtime::Handle, time::MissedTickBehavior};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::settings::Settings;
+use crate::settings::{SessionsPlace, Settings};
 
 /// How often old turns and idempotency keys are swept.
 const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
+/// How often instances that died are looked for.
+const TAKE_OVER_EVERY: Duration = Duration::from_secs(1);
 
 /// Starts all of it in the background, until `stop`.
 pub(crate) fn start(
@@ -23,6 +25,10 @@ pub(crate) fn start(
     let warm = warm_up(engine.clone());
     let sweep = sweep(engine.clone(), settings.sessions.retention);
     let (until_warm, until_swept, until_stopped) = (stop.clone(), stop.clone(), stop.clone());
+    if settings.sessions.place == SessionsPlace::Redis {
+        let (take_over, until_taken_over) = (take_over(engine.clone()), stop.clone());
+        tasks.spawn_on(async move { until_taken_over.run_until_cancelled(take_over).await }, &runtime);
+    }
     tasks.spawn_on(async move { until_stopped.run_until_cancelled(reloading).await }, &runtime);
     tasks.spawn_on(async move { until_warm.run_until_cancelled(warm).await }, &runtime);
     tasks.spawn_on(async move { until_swept.run_until_cancelled(sweep).await }, &runtime);
@@ -43,6 +49,18 @@ async fn sweep(engine: Engine, retention: Option<Duration>) {
             Ok(0) => {}
             Ok(turns) => tracing::info!(turns, "old turns were forgotten"),
             Err(error) => tracing::warn!(%error, "old turns could not be forgotten"),
+        }
+    }
+}
+
+async fn take_over(engine: Engine) {
+    let mut ticks = tokio::time::interval(TAKE_OVER_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        // A store that is away says so by itself.
+        if let Ok(turns @ 1..) = engine.take_over().await {
+            tracing::warn!(turns, "turns of an instance that died were ended");
         }
     }
 }

@@ -148,7 +148,7 @@ pub struct StoredTurn {
     pub outcome: Option<Outcome>,
     /// What the last checkpoint of an open turn held.
     pub partial: Option<Transcript>,
-    /// Whether it is open in another process that lives.
+    /// Whether it is open in another process. It ends there, or by [`take_over`](SessionStore::take_over).
     pub alive: bool,
     /// The turn that took its place; none if it is current.
     pub replaced_by: Option<TurnId>,

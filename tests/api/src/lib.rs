@@ -5,7 +5,8 @@
 //! panics with what was seen and, where a server is at hand, with its log.
 //!
 //! The binary is not built by `cargo test`: run `cargo build -p hitesh-server` first (`--no-default-features` will
-//! do: no test here needs the local model), or name one in `HITESH_BIN`.
+//! do: no test here needs the local model; those of `tests/redis` need `--features redis`, and `redis-server` beside them), or
+//! name one in `HITESH_BIN`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -24,6 +25,7 @@ mod client;
 mod expect;
 mod gate;
 mod play;
+mod redis;
 mod reply;
 mod server;
 mod sse;
@@ -35,6 +37,7 @@ pub use answer::{Answer, Format, content_chunk, event, finish_chunk};
 pub use client::{Client, Reply, raw_exchange};
 pub use expect::{expect_keys, expect_time, expect_uuid, keys};
 pub use gate::Gate;
+pub use redis::RedisServer;
 pub use reply::{Part, Script, UPSTREAM_SECRET};
 pub use server::{Exit, Log, Server, ServerBuilder, binary};
 pub use sse::{Frame, Sse};

@@ -15,12 +15,14 @@ const EDGES: [(&str, &[&str]); 7] = [
 ];
 
 /// Backends' features, and what a crate must bring in only with them.
-const BACKENDS: [(&str, &str, &[&str]); 5] = [
+const BACKENDS: [(&str, &str, &[&str]); 7] = [
     ("hitesh-llm", "anthropic", &["reqwest"]),
     ("hitesh-llm", "openai", &["async-openai", "reqwest"]),
     ("hitesh-llm", "local", &["llama-cpp-2"]),
     ("hitesh-cache", "moka", &["moka"]),
+    ("hitesh-cache", "redis", &["hitesh-redis", "redis"]),
     ("hitesh-sessions", "sqlite", &["rusqlite"]),
+    ("hitesh-sessions", "redis", &["hitesh-redis", "redis"]),
 ];
 
 /// The lines of `cargo tree` over normal dependencies: name and enabled features.
@@ -93,9 +95,10 @@ fn only_the_server_turns_backends_on() {
 }
 
 #[test]
-fn the_slim_server_has_no_local_model() {
+fn the_slim_server_has_neither_a_local_model_nor_redis() {
     let tree = tree("hitesh-server", &["--no-default-features"]);
-    let ours: Vec<_> = names(&tree).into_iter().filter(|name| name.starts_with("llama-cpp")).collect();
+    let ours: Vec<_> =
+        names(&tree).into_iter().filter(|name| name.starts_with("llama-cpp") || name.contains("redis")).collect();
     assert!(ours.is_empty(), "{ours:?}");
 }
 

@@ -20,8 +20,14 @@ pub(super) async fn run(settings: &Settings) -> Result<(), StartError> {
     let mut place = match &settings.sessions.place {
         SessionsPlace::File(path) => path.display().to_string(),
         SessionsPlace::Memory => "in memory, until the process ends".to_owned(),
+        SessionsPlace::Redis => "in Redis".to_owned(),
     };
-    let store = match open_store(&settings.sessions).await {
+    #[cfg(feature = "redis")]
+    if let Some(shared) = &settings.redis {
+        let (place, answer) = crate::redis::reach(shared).await?;
+        report.line(answer, "redis", &place)?;
+    }
+    let store = match open_store(settings).await {
         Ok(store) => store.stats().await.map(|_| ()).map_err(|error| error.to_string()),
         Err(BackendError::Open(OpenError::InUse { .. })) => {
             place.push_str(" (in use by a running server)");

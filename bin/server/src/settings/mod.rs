@@ -17,6 +17,7 @@ mod origin;
 mod persona;
 pub mod provider;
 mod read;
+mod redis;
 mod resolve;
 mod server;
 mod sessions;
@@ -29,7 +30,6 @@ mod vars;
 
 use std::path::Path;
 
-use secrecy::SecretString;
 use serde::Deserialize;
 
 pub use self::{
@@ -45,11 +45,12 @@ pub use self::{
     origin::Origin,
     persona::PersonaSettings,
     provider::{Deadlines, Protocol, ProviderKind, ProviderSettings, Remote},
+    redis::RedisSettings,
     server::ServerSettings,
     sessions::{SessionsPlace, SessionsSettings},
     turns::{OnDisconnect, TurnsSettings},
 };
-use self::{error::Mistakes, resolve::Resolve, values::Secret, vars::Vars};
+use self::{error::Mistakes, resolve::Resolve, vars::Vars};
 use crate::args::Args;
 
 /// All settings, valid as a whole.
@@ -77,8 +78,8 @@ pub struct Settings {
     pub local: LocalModelSettings,
     /// Whom to ask, in this order.
     pub providers: Vec<ProviderSettings>,
-    /// Where Redis is. May hold a password.
-    pub redis_url: Option<SecretString>,
+    /// The Redis that instances share; without one this process is alone.
+    pub redis: Option<RedisSettings>,
     warnings: Vec<String>,
 }
 
@@ -96,14 +97,8 @@ struct Form {
     turns: TurnsSettings,
     persona: persona::PersonaForm,
     local: local::LocalForm,
-    redis: RedisForm,
+    redis: redis::RedisForm,
     providers: Option<Vec<Option<provider::ProviderForm>>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RedisForm {
-    url: Option<Secret>,
 }
 
 impl Settings {
@@ -144,14 +139,11 @@ impl Form {
     fn resolve(self, at: &mut Resolve<'_>) -> Settings {
         self.cors.check(at);
         let auth = self.auth.resolve(at);
-        let sessions = self.sessions.resolve(at);
+        let redis = self.redis.resolve(at);
+        let sessions = self.sessions.resolve(redis.is_some(), at);
         let persona = self.persona.resolve(at);
         let local = self.local.resolve(at);
         let providers = provider::resolve(self.providers, &local.model, at);
-        let redis_url = self.redis.url.map(|Secret(url)| url);
-        if redis_url.is_some() {
-            at.warnings.push("a Redis address is set, but this version does not use Redis".to_owned());
-        }
         Settings {
             server: self.server,
             log: self.log,
@@ -164,7 +156,7 @@ impl Form {
             persona,
             local,
             providers,
-            redis_url,
+            redis,
             warnings: Vec::new(),
         }
     }

@@ -20,34 +20,60 @@ pub enum SessionsPlace {
     File(PathBuf),
     /// In memory, until the process ends.
     Memory,
+    /// In the Redis of the settings, with other instances.
+    Redis,
+}
+
+/// What keeps them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Backend {
+    /// Redis if there is an address of one, else SQLite.
+    Auto,
+    Sqlite,
+    Redis,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SessionsForm {
+    backend: Backend,
     path: Option<String>,
     #[serde(deserialize_with = "values::within::<_, _, 0, 36_500>")]
     retention_days: u64,
 }
 
 impl SessionsForm {
-    pub(super) fn resolve(self, at: &mut Resolve<'_>) -> SessionsSettings {
-        let place = match self.path.as_deref().map(str::trim) {
-            Some(":memory:") => SessionsPlace::Memory,
-            Some("") => {
-                at.mistake(&["sessions", "path"], "expected a file, or :memory:");
-                SessionsPlace::Memory
+    /// `redis` is whether there is one.
+    pub(super) fn resolve(self, redis: bool, at: &mut Resolve<'_>) -> SessionsSettings {
+        let place = match self.backend {
+            Backend::Redis if !redis => {
+                at.mistake(&["sessions", "backend"], "needs redis.url (or REDIS_URL), and a build with Redis");
+                SessionsPlace::Redis
             }
-            Some(path) => SessionsPlace::File(at.path(path)),
-            None => match at.user_folder("XDG_DATA_HOME", ".local/share") {
-                Some(folder) => SessionsPlace::File(folder.join("sessions.db")),
-                None => {
-                    at.mistake(&["sessions", "path"], "is needed, since neither XDG_DATA_HOME nor HOME is set");
-                    SessionsPlace::Memory
-                }
-            },
+            Backend::Redis => SessionsPlace::Redis,
+            Backend::Auto if redis => SessionsPlace::Redis,
+            Backend::Auto | Backend::Sqlite => sqlite_place(self.path.as_deref(), at),
         };
         let retention = Some(self.retention_days).filter(|days| *days > 0);
         SessionsSettings { place, retention: retention.map(|days| Duration::from_secs(days * 24 * 60 * 60)) }
+    }
+}
+
+fn sqlite_place(path: Option<&str>, at: &mut Resolve<'_>) -> SessionsPlace {
+    match path.map(str::trim) {
+        Some(":memory:") => SessionsPlace::Memory,
+        Some("") => {
+            at.mistake(&["sessions", "path"], "expected a file, or :memory:");
+            SessionsPlace::Memory
+        }
+        Some(path) => SessionsPlace::File(at.path(path)),
+        None => match at.user_folder("XDG_DATA_HOME", ".local/share") {
+            Some(folder) => SessionsPlace::File(folder.join("sessions.db")),
+            None => {
+                at.mistake(&["sessions", "path"], "is needed, since neither XDG_DATA_HOME nor HOME is set");
+                SessionsPlace::Memory
+            }
+        },
     }
 }

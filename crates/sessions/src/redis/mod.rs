@@ -49,7 +49,7 @@ const MOST: usize = 1 << 31;
 pub struct RedisSessionsSettings {
     /// What all its keys begin with. Instances with the same one share their sessions.
     pub prefix: String,
-    /// How long an instance counts as alive after its last sign of life (5 s); it gives one five times as often.
+    /// How long an instance counts as alive after its last sign of life (4 s); it gives one five times as often.
     pub lease: Duration,
     /// How long another one waits beyond that (2 s): while Redis was away, nobody could give a sign.
     pub grace: Duration,
@@ -59,7 +59,7 @@ pub struct RedisSessionsSettings {
 
 impl Default for RedisSessionsSettings {
     fn default() -> Self {
-        Self { prefix: "hitesh".to_owned(), lease: Duration::from_secs(5), grace: Duration::from_secs(2), queue: 4096 }
+        Self { prefix: "hitesh".to_owned(), lease: Duration::from_secs(4), grace: Duration::from_secs(2), queue: 4096 }
     }
 }
 

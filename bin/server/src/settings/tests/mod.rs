@@ -152,10 +152,38 @@ fn each_original_name_is_understood() {
 }
 
 #[test]
-fn a_redis_address_is_accepted_with_the_truth_about_it() {
+#[cfg(not(feature = "redis"))]
+fn a_build_without_redis_says_so_when_there_is_an_address() {
     let settings = Place::new().var("REDIS_URL", "redis://:hunter2@redis:6379").settings();
-    assert!(settings.redis_url.is_some());
-    assert_eq!(settings.warnings(), ["a Redis address is set, but this version does not use Redis"]);
+    assert!(settings.redis.is_none());
+    assert_eq!(settings.warnings(), ["a Redis address is set, but this build has no Redis"]);
+}
+
+#[test]
+#[cfg(feature = "redis")]
+fn with_a_redis_address_sessions_are_there_unless_the_settings_say_otherwise() {
+    let place = || Place::new().var("REDIS_URL", "redis://:hunter2@redis:6379");
+    let settings = place().settings();
+    assert_eq!(settings.sessions.place, SessionsPlace::Redis);
+    assert!(settings.redis.is_some() && settings.warnings().is_empty());
+    let file = place().var("HITESH_SESSIONS__BACKEND", "sqlite").settings();
+    assert!(matches!(file.sessions.place, SessionsPlace::File(_)));
+}
+
+#[test]
+#[cfg(feature = "redis")]
+fn a_redis_address_is_checked_and_never_quoted() {
+    let mistakes = Place::new().var("REDIS_URL", "http://:hunter2@redis").mistakes();
+    assert!(mistakes[0].starts_with("redis.url (REDIS_URL in the environment): expected redis://"), "{mistakes:?}");
+    assert!(!mistakes.concat().contains("hunter2"));
+}
+
+#[test]
+fn sessions_in_redis_need_an_address_and_a_prefix_of_plain_characters() {
+    let mistakes = Place::new().toml("sessions.backend = \"redis\"\nredis.prefix = \"a{b}\"").mistakes();
+    assert_eq!(mistakes.len(), 2, "{mistakes:?}");
+    assert!(mistakes[0].starts_with("redis.prefix (hitesh.toml:2): expected 1 to 64 characters"), "{mistakes:?}");
+    assert!(mistakes[1].starts_with("sessions.backend (hitesh.toml:1): needs redis.url"), "{mistakes:?}");
 }
 
 #[test]

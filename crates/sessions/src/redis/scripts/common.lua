@@ -114,12 +114,13 @@ local function forget_session(tag)
     call('HINCRBY', P .. 'counts', 'sessions', -1)
 end
 
--- A turn as it is read. The last is whether another instance that lives has it open.
+-- A turn as it is read. The last is whether another instance has it open: if that is no more, somebody will end the turn,
+-- and until then nobody can say that it has ended.
 local function stored(tag, id)
     local turn = call('HMGET', turn_key(tag, id), 'info', 'question', 'notes', 'outcome', 'partial', 'replaced_by',
         'feedback', 'by')
     local by = turn[8]
     turn[8] = 0
-    if by and not turn[4] and by ~= ME and call('EXISTS', P .. 'alive:' .. by) == 1 then turn[8] = 1 end
+    if by and not turn[4] and by ~= ME then turn[8] = 1 end
     return turn
 end

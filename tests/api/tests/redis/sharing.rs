@@ -1,0 +1,104 @@
+//! What one instance has, all have.
+use hitesh_tests_api::{Answer, Gate, RedisServer, Script, ServerBuilder, Upstream, eventually};
+use serde_json::json;
+
+use crate::{builder, two_instances};
+
+#[tokio::test]
+async fn a_session_goes_on_on_any_instance() {
+    let (redis, upstream) = (RedisServer::start().await, Upstream::numbered().await);
+    let servers = two_instances(&redis, &upstream).await;
+    for number in 0..6 {
+        servers[number % 2].client().ask("s", &format!("Sawaal {number}?")).await;
+    }
+    let [a, b] = [servers[0].client().history("s").await, servers[1].client().history("s").await];
+    assert_eq!((a.len(), &a), (12, &b));
+    let last = upstream.requests().pop().unwrap().prompt();
+    assert!((1..5).all(|number| last.contains(&format!("Sawaal {number}?"))), "{last}");
+    for server in servers {
+        let health = server.client().get("/api/chat/health").await.json();
+        assert_eq!(health["checks"]["sessions"]["backend"], "redis");
+        assert_eq!(health["checks"]["cache"]["backend"], "moka+redis");
+        assert!(!server.how().database().exists());
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_one_instance_had_is_another_ones_hit_until_the_cache_is_cleared_anywhere() {
+    let (redis, upstream) = (RedisServer::start().await, Upstream::numbered().await);
+    let [a, b] = two_instances(&redis, &upstream).await;
+    let first = a.client().ask("s1", "Docker kya hai?").await;
+    let hit = b.client().ask("s2", "Docker kya hai?").await;
+    assert_eq!((&hit["source"], &hit["message"]["content"]), (&json!("cache"), &first["message"]["content"]));
+    assert_eq!(b.client().post("/api/chat/cache/clear", &json!({})).await.status, 200);
+    let again = b.client().ask("s3", "Docker kya hai?").await;
+    assert_eq!((&again["source"], upstream.count()), (&json!("model"), 2));
+}
+
+#[tokio::test]
+async fn a_turn_that_runs_on_one_instance_is_read_and_followed_on_another() {
+    let gate = Gate::new();
+    let (script_gate, answer) = (gate.clone(), Answer::about("follow"));
+    let redis = RedisServer::start().await;
+    let upstream = Upstream::start(move |request| Script::gated(&answer, request.format(), 30, &script_gate)).await;
+    let [a, b] = two_instances(&redis, &upstream).await;
+    let mut here = a.client().deltas("s", "Kaise?").await;
+    let turn = here.next().await.unwrap().json()["turn_id"].as_str().unwrap().to_owned();
+    here.until("a delta", |frame| frame.name() == "delta").await;
+    eventually("a checkpoint to be seen elsewhere", || async {
+        let seen = b.client().turn(&turn).await;
+        assert_eq!(seen["status"], "running", "{seen}");
+        (!seen["processing_steps"].as_array().unwrap().is_empty()).then_some(())
+    })
+    .await;
+    let history = b.client().history("s").await;
+    assert!(history.iter().all(|message| message["status"] == "running"), "{history:?}");
+    let refused = b.client().post(&format!("/api/chat/turns/{turn}/regenerate"), &json!({})).await;
+    refused.expect_error(409, "turn_running");
+    let mut there = b.client().events(&turn, None).await;
+    there.until("the first event", |frame| frame.name() == "turn").await;
+    gate.open();
+    let (here, there) = tokio::join!(here.rest(), there.rest());
+    assert_eq!(here.last().unwrap().json(), there.last().unwrap().json());
+    let replay = b.client().events(&turn, None).await.rest().await;
+    let raw = |frames: &[hitesh_tests_api::Frame]| frames.iter().map(|frame| frame.raw.clone()).collect::<Vec<_>>();
+    let (all, followed) = (raw(&replay), raw(&there));
+    assert_eq!(all[all.len() - followed.len()..], followed);
+}
+
+#[tokio::test]
+async fn an_idempotency_key_is_one_on_all_instances() {
+    let (redis, upstream) = (RedisServer::start().await, Upstream::numbered().await);
+    let [a, b] = two_instances(&redis, &upstream).await;
+    let body = json!({"content": "Ek baar", "session_id": "s", "idempotency_key": "k-1"});
+    let (first, again) = (a.client().send(&body).await.json(), b.client().send(&body).await.json());
+    assert_eq!(first["turn_id"], again["turn_id"]);
+    assert_eq!(upstream.count(), 1);
+}
+
+#[tokio::test]
+async fn instances_with_another_prefix_share_nothing() {
+    let (redis, upstream) = (RedisServer::start().await, Upstream::numbered().await);
+    let a = builder(&redis, &upstream).start().await;
+    let b = builder(&redis, &upstream).env("HITESH_REDIS__PREFIX", "other").start().await;
+    a.client().ask("s", "Docker kya hai?").await;
+    assert!(b.client().history("s").await.is_empty());
+    assert_eq!(b.client().ask("s", "Docker kya hai?").await["source"], "model");
+}
+
+#[tokio::test]
+async fn user_and_password_are_used_and_never_shown() {
+    let (redis, upstream) = (RedisServer::start().await, Upstream::numbered().await);
+    redis.ask("ACL SETUSER mentor on >hunter2 ~* &* +@all").await;
+    redis.ask("ACL SETUSER default off").await;
+    let url = redis.url().replace("redis://", "redis://mentor:hunter2@");
+    let server = ServerBuilder::asking(&upstream).env("REDIS_URL", &url).env("LOG_LEVEL", "trace").start().await;
+    server.client().ask("s", "Docker kya hai?").await;
+    server.expect_no_secret_in_log(&["hunter2"]);
+    let check = server.how().clone().argument("check").run_to_end().await;
+    assert!(check.log.contains("ok     redis: redis://127.0.0.1:"), "{}", check.log);
+    let wrong = url.replace("hunter2", "hunter3");
+    let check = server.how().clone().env("REDIS_URL", wrong).argument("check").run_to_end().await;
+    assert!(check.log.contains("it refused the user or the password"), "{}", check.log);
+    assert!(!check.log.contains("hunter") && !check.status.success(), "{}", check.log);
+}
