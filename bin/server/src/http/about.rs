@@ -2,24 +2,34 @@
 
 use std::collections::BTreeMap;
 
-use actix_web::web::{Data, Json};
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header,
+    web::{Data, Json},
+};
 use hitesh_domain::Step;
 use hitesh_persona::Persona;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Http, VERSION, routes};
+use super::{Http, VERSION, error::ApiError, page, routes};
 
-/// A welcome.
-#[utoipa::path(get, path = "/", tag = "about", responses((status = 200, body = WelcomeBody)))]
-pub(super) async fn welcome() -> Json<WelcomeBody> {
-    Json(WelcomeBody {
+/// A welcome; for browsers, whose `Accept` prefers `text/html`, the chat page.
+#[utoipa::path(
+    get, path = "/", tag = "about",
+    responses((status = 200, content((WelcomeBody = "application/json"), (String = "text/html")))),
+)]
+pub(super) async fn welcome(request: HttpRequest) -> Result<HttpResponse, ApiError> {
+    if page::is_preferred(&request) {
+        return page::chat(request).await;
+    }
+    Ok(HttpResponse::Ok().insert_header((header::VARY, "accept")).json(WelcomeBody {
         message: "⚡ Namaste! Welcome to Hitesh AI Chat API",
         description: "Your tech mentor and chai companion",
         version: VERSION,
         docs: "/docs",
         health: "/api/chat/health",
-    })
+    }))
 }
 
 /// What there is.

@@ -1,42 +1,26 @@
 //! The interactive API pages. All that they load is in the binary.
 
-use std::{io::Read, sync::LazyLock};
+use std::sync::LazyLock;
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::{self, AcceptEncoding, ContentType, Encoding, Header},
+    http::header::{self, ContentType},
     web::Path,
 };
-use flate2::read::GzDecoder;
-use hitesh_domain::ErrorCode;
 use utoipa::OpenApi;
 
 use super::{
+    assets::{Asset, Content, HTML, SCRIPT, STYLE},
     error::{ApiError, Code},
     openapi::ApiDocument,
 };
 
 const DOCS: &str = include_str!("../../web/docs.html");
 const REDOC: &str = include_str!("../../web/redoc.html");
-const HTML: &str = "text/html; charset=utf-8";
-const SCRIPT: &str = "text/javascript; charset=utf-8";
-const STYLE: &str = "text/css; charset=utf-8";
 /// Nothing from elsewhere, whatever a script may try. Both pages style inline; Redoc searches in a worker.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
     img-src 'self' data:; font-src 'self' data:; connect-src 'self'; worker-src blob:; \
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-
-/// A file of the pages; see `web/vendor/README.md` for where the large ones come from.
-struct Asset {
-    name: &'static str,
-    kind: &'static str,
-    content: Content,
-}
-
-enum Content {
-    Plain(&'static str),
-    Gzipped(&'static [u8]),
-}
 
 static ASSETS: [Asset; 5] = [
     Asset { name: "docs.js", kind: SCRIPT, content: Content::Plain(include_str!("../../web/docs.js")) },
@@ -78,37 +62,17 @@ pub(super) async fn redoc() -> HttpResponse {
 /// A script or style of the two.
 pub(super) async fn asset(request: HttpRequest, name: Path<String>) -> Result<HttpResponse, ApiError> {
     let asset = ASSETS.iter().find(|asset| asset.name == name.as_str()).ok_or_else(|| ApiError::new(Code::NotFound))?;
-    let mut response = HttpResponse::Ok();
-    response.content_type(asset.kind).insert_header((header::CACHE_CONTROL, "public, max-age=86400"));
-    match asset.content {
-        Content::Plain(text) => Ok(response.body(text)),
-        Content::Gzipped(bytes) => {
-            response.insert_header((header::VARY, "accept-encoding"));
-            if takes_gzip(&request) {
-                return Ok(response.insert_header((header::CONTENT_ENCODING, "gzip")).body(bytes));
-            }
-            let mut text = Vec::new();
-            GzDecoder::new(bytes)
-                .read_to_end(&mut text)
-                .map_err(|error| ApiError::new(Code::Turn(ErrorCode::Internal)).because(error))?;
-            Ok(response.body(text))
-        }
-    }
+    asset.serve(&request, "public, max-age=86400")
 }
 
 fn page(html: &'static str) -> HttpResponse {
     HttpResponse::Ok().content_type(HTML).insert_header((header::CONTENT_SECURITY_POLICY, POLICY)).body(html)
 }
 
-fn takes_gzip(request: &HttpRequest) -> bool {
-    let ours = [Encoding::gzip(), Encoding::identity()];
-    let chosen = AcceptEncoding::parse(request).ok().and_then(|accepted| accepted.negotiate(ours.iter()));
-    request.headers().contains_key(header::ACCEPT_ENCODING) && chosen == Some(Encoding::gzip())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::assets::tests::assert_unpackable;
 
     #[test]
     fn the_pages_load_nothing_that_is_not_in_the_binary() {
@@ -123,12 +87,6 @@ mod tests {
 
     #[test]
     fn the_packed_files_can_be_unpacked() {
-        for asset in &ASSETS {
-            if let Content::Gzipped(bytes) = asset.content {
-                let mut text = Vec::new();
-                GzDecoder::new(bytes).read_to_end(&mut text).unwrap();
-                assert!(text.len() > bytes.len(), "{}", asset.name);
-            }
-        }
+        assert_unpackable(&ASSETS);
     }
 }

@@ -2,9 +2,10 @@
 //! (`extract`, `chat_body`), the engine answers with events, and an encoder makes bytes of them (`sse`, the bodies).
 //!
 //! Routes that take a `Caller` need an API key when keys are configured: all of `/api/chat` but `health`
-//! (open) and `cache/clear` (the admin's). `/`, `/api`, `/api/personas`, the probes and the API pages are open.
+//! (open) and `cache/clear` (the admin's). `/`, `/api`, `/api/personas`, the probes and the pages are open.
 
 mod about;
+mod assets;
 mod bodies;
 mod caller;
 mod chat;
@@ -23,6 +24,7 @@ mod hosts;
 mod keys;
 mod observe;
 mod openapi;
+mod page;
 mod rate_limit;
 mod replace;
 mod routes;

@@ -8,7 +8,7 @@ use actix_web::{
     web::{self, ServiceConfig},
 };
 
-use super::{about, chat, docs, feedback, figures, health, history, replace, turns};
+use super::{about, chat, docs, feedback, figures, health, history, page, replace, turns};
 
 /// One method of one address.
 pub(super) struct Endpoint {
@@ -30,7 +30,7 @@ enum Kind {
     Page,
 }
 
-pub(super) static ENDPOINTS: [Endpoint; 24] = [
+pub(super) static ENDPOINTS: [Endpoint; 26] = [
     get("welcome", "/", |route| route.to(about::welcome)),
     get("api", "/api", |route| route.to(about::api)),
     get("personas", "/api/personas", |route| route.to(about::personas)),
@@ -54,6 +54,8 @@ pub(super) static ENDPOINTS: [Endpoint; 24] = [
     get("openapi", "/openapi.json", |route| route.to(docs::openapi)).of(Kind::Page),
     get("docs", "/docs", |route| route.to(docs::swagger)).of(Kind::Page),
     get("redoc", "/redoc", |route| route.to(docs::redoc)).of(Kind::Page),
+    get("chat_page", "/chat", |route| route.to(page::chat)).of(Kind::Page),
+    get("static", "/static/{path:.*}", |route| route.to(page::asset)).of(Kind::Page),
     get("docs_asset", "/docs/assets/{name}", |route| route.to(docs::asset)).of(Kind::Page),
 ];
 

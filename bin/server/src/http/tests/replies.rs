@@ -24,6 +24,38 @@ async fn the_welcome_is_the_originals() {
 }
 
 #[actix_web::test]
+async fn a_browser_gets_the_chat_page_under_a_strict_policy() {
+    let service = service("", Script::Whole).await;
+    let browser = TestRequest::get().uri("/").insert_header(("accept", "text/html,*/*;q=0.8"));
+    for reply in [service.call(browser).await, service.get("/chat").await] {
+        assert_eq!(reply.header("content-type"), "text/html; charset=utf-8");
+        let policy = reply.header("content-security-policy");
+        assert!(policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self';"), "{policy}");
+        assert!(!policy.contains("unsafe") && !policy.contains("://") && !policy.contains('*'), "{policy}");
+        assert!(reply.body.contains("<title>Hitesh AI</title>"));
+    }
+    let program = service.get("/").await;
+    assert!(program.header("vary").starts_with("accept,"), "{}", program.header("vary"));
+}
+
+#[actix_web::test]
+async fn the_pages_files_are_kept_for_ever_and_the_client_has_an_address_that_stays() {
+    let service = service("", Script::Whole).await;
+    let page = service.get("/chat").await.body;
+    let script = page.split('"').find(|quoted| quoted.ends_with("/chat/js/main.js")).unwrap();
+    let reply = service.get(script).await;
+    assert_eq!(reply.header("cache-control"), "public, max-age=31536000, immutable");
+    assert_eq!(reply.header("content-type"), "text/javascript; charset=utf-8");
+    assert_eq!(service.get("/static/older/chat/js/main.js").await.header("cache-control"), "no-store");
+    let client = service.get("/static/hitesh-client.js").await;
+    assert_eq!(client.header("cache-control"), "public, max-age=3600");
+    assert!(client.body.contains("export class HiteshClient"));
+    for nothing in ["/static/", "/static/x", "/static/older/chat/js/nothing.js", "/static/older/../Cargo.toml"] {
+        assert_eq!(service.get(nothing).await.refusal(), (404, "not_found".to_owned()), "{nothing}");
+    }
+}
+
+#[actix_web::test]
 async fn the_api_lists_its_endpoints() {
     let body = service("", Script::Whole).await.get("/api").await.json();
     assert_eq!(body["endpoints"]["send"], "POST /api/chat/send");

@@ -1,0 +1,194 @@
+//! The chat page, and the files that it is made of.
+//!
+//! Their addresses hold a digest of all of them, `/static/DIGEST/…`, so a browser may keep them for ever and never mixes
+//! two versions. The stream client is for other pages too, and has an address that stays: `/static/hitesh-client.js`.
+
+use std::sync::LazyLock;
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{self, Accept, Header, Quality},
+    web::Path,
+};
+
+use super::{
+    assets::{Asset, Content, HTML, SCRIPT, STYLE, SVG, packed, takes_gzip},
+    error::{ApiError, Code},
+};
+
+const PAGE: &str = include_str!("../../web/chat/index.html");
+/// What stands for the digest in the page.
+const PLACE: &str = "{digest}";
+/// The client's own name under `/static/`.
+const CLIENT: &str = "hitesh-client.js";
+/// Nothing inline, nothing evaluated, nothing from or to elsewhere.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+    connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const FOR_EVER: &str = "public, max-age=31536000, immutable";
+const FOR_AN_HOUR: &str = "public, max-age=3600";
+/// Of an address with another version's digest: a page that was loaded before an update asks for it.
+const NOT_AT_ALL: &str = "no-store";
+
+macro_rules! own {
+    ($kind:expr, $name:literal) => {
+        Asset { name: $name, kind: $kind, content: Content::Plain(include_str!(concat!("../../web/", $name))) }
+    };
+}
+
+macro_rules! vendored {
+    ($name:literal) => {
+        Asset {
+            name: concat!("vendor/", $name),
+            kind: SCRIPT,
+            content: Content::Gzipped(include_bytes!(concat!("../../web/vendor/", $name, ".gz"))),
+        }
+    };
+}
+
+static ASSETS: &[Asset] = &[
+    own!(SCRIPT, "hitesh-client.js"),
+    own!(SVG, "chat/icon.svg"),
+    own!(STYLE, "chat/conversation.css"),
+    own!(STYLE, "chat/layout.css"),
+    own!(STYLE, "chat/theme.css"),
+    own!(SCRIPT, "chat/js/announcer.js"),
+    own!(SCRIPT, "chat/js/code.js"),
+    own!(SCRIPT, "chat/js/conversation.js"),
+    own!(SCRIPT, "chat/js/dom.js"),
+    own!(SCRIPT, "chat/js/export.js"),
+    own!(SCRIPT, "chat/js/frames.js"),
+    own!(SCRIPT, "chat/js/keys.js"),
+    own!(SCRIPT, "chat/js/main.js"),
+    own!(SCRIPT, "chat/js/markdown-stream.js"),
+    own!(SCRIPT, "chat/js/markdown.js"),
+    own!(SCRIPT, "chat/js/personas.js"),
+    own!(SCRIPT, "chat/js/preferences.js"),
+    own!(SCRIPT, "chat/js/scroll.js"),
+    own!(SCRIPT, "chat/js/sessions.js"),
+    own!(SCRIPT, "chat/js/storage.js"),
+    own!(SCRIPT, "chat/js/tabs.js"),
+    own!(SCRIPT, "chat/js/theme-early.js"),
+    own!(SCRIPT, "chat/js/turn.js"),
+    own!(SCRIPT, "chat/js/words.js"),
+    own!(SCRIPT, "chat/js/views/composer.js"),
+    own!(SCRIPT, "chat/js/views/editor.js"),
+    own!(SCRIPT, "chat/js/views/empty.js"),
+    own!(SCRIPT, "chat/js/views/info.js"),
+    own!(SCRIPT, "chat/js/views/menu.js"),
+    own!(SCRIPT, "chat/js/views/sidebar.js"),
+    own!(SCRIPT, "chat/js/views/step.js"),
+    own!(SCRIPT, "chat/js/views/toast.js"),
+    own!(SCRIPT, "chat/js/views/turn.js"),
+    vendored!("marked.js"),
+    vendored!("dompurify.js"),
+    vendored!("highlight.js"),
+];
+
+/// Sixteen hexadecimal digits that are others when any file is.
+static DIGEST: LazyLock<String> = LazyLock::new(|| {
+    let mut hasher = blake3::Hasher::new();
+    for asset in ASSETS {
+        hasher.update(asset.name.as_bytes()).update(asset.content.stored());
+    }
+    hasher.finalize().to_hex().chars().take(16).collect()
+});
+
+/// Whether the caller would rather have the page than JSON: it names `text/html`, and JSON with less weight or not at
+/// all.
+pub(super) fn is_preferred(request: &HttpRequest) -> bool {
+    let Ok(Accept(accepted)) = Accept::parse(request) else { return false };
+    let weight =
+        |kind: &str| accepted.iter().filter(|item| item.item.essence_str() == kind).map(|item| item.quality).max();
+    let html = weight("text/html").unwrap_or(Quality::ZERO);
+    html > weight("application/json").unwrap_or(Quality::ZERO)
+}
+
+/// The chat page.
+pub(super) async fn chat(request: HttpRequest) -> Result<HttpResponse, ApiError> {
+    static HTML_TEXT: LazyLock<String> = LazyLock::new(|| PAGE.replace(PLACE, &DIGEST));
+    let mut response = HttpResponse::Ok();
+    response
+        .content_type(HTML)
+        .insert_header((header::CONTENT_SECURITY_POLICY, POLICY))
+        .insert_header((header::CACHE_CONTROL, "no-cache"))
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .insert_header((header::REFERRER_POLICY, "no-referrer"))
+        .insert_header((header::VARY, "accept, accept-encoding"));
+    Ok(match takes_gzip(&request) {
+        true => response.insert_header((header::CONTENT_ENCODING, "gzip")).body(packed(&HTML_TEXT)?),
+        false => response.body(HTML_TEXT.as_str()),
+    })
+}
+
+/// A file of the page.
+pub(super) async fn asset(request: HttpRequest, path: Path<String>) -> Result<HttpResponse, ApiError> {
+    let (name, caching) = match path.split_once('/') {
+        None if path.as_str() == CLIENT => (CLIENT, FOR_AN_HOUR),
+        Some((digest, name)) if digest == DIGEST.as_str() => (name, FOR_EVER),
+        Some((_, name)) => (name, NOT_AT_ALL),
+        None => return Err(ApiError::new(Code::NotFound)),
+    };
+    let asset = ASSETS.iter().find(|asset| asset.name == name).ok_or_else(|| ApiError::new(Code::NotFound))?;
+    asset.serve(&request, caching)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use actix_web::test::TestRequest;
+
+    use super::*;
+    use crate::http::assets::tests::assert_unpackable;
+
+    fn prefers_the_page(accept: &str) -> bool {
+        is_preferred(&TestRequest::default().insert_header((header::ACCEPT, accept)).to_http_request())
+    }
+
+    #[test]
+    fn browsers_prefer_the_page_and_programs_do_not() {
+        assert!(prefers_the_page("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"));
+        assert!(prefers_the_page("application/json;q=0.5, text/html"));
+        for program in
+            ["*/*", "application/json", "application/json, text/html", "text/html;q=0, */*", "", "text/plain"]
+        {
+            assert!(!prefers_the_page(program), "{program}");
+        }
+        assert!(!is_preferred(&TestRequest::default().to_http_request()));
+    }
+
+    #[test]
+    fn the_page_loads_nothing_that_is_not_in_the_binary() {
+        assert!(!PAGE.contains("<style") && !PAGE.contains(" style=") && !PAGE.contains(" on"), "nothing is inline");
+        let mut found = 0;
+        for quoted in PAGE.split('"').filter(|quoted| quoted.contains('/') && !quoted.contains(' ')) {
+            let name = quoted.strip_prefix("/static/{digest}/");
+            let known = name.is_some_and(|name| ASSETS.iter().any(|asset| asset.name == name));
+            found += usize::from(known);
+            assert!(known || ["/docs", "http://www.w3.org/2000/svg"].contains(&quoted), "{quoted}");
+        }
+        assert!(found > 3);
+    }
+
+    #[test]
+    fn every_file_of_the_page_is_in_the_table() {
+        fn visit(folder: &Path, web: &Path) {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    visit(&path, web);
+                    continue;
+                }
+                let name = path.strip_prefix(web).unwrap().to_str().unwrap();
+                assert!(name == "chat/index.html" || ASSETS.iter().any(|asset| asset.name == name), "{name}");
+            }
+        }
+        let web = Path::new(env!("CARGO_MANIFEST_DIR")).join("web");
+        visit(&web.join("chat"), &web);
+    }
+
+    #[test]
+    fn the_packed_files_can_be_unpacked() {
+        assert_unpackable(ASSETS);
+    }
+}

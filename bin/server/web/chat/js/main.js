@@ -1,0 +1,202 @@
+/** The chat page: makes the parts and joins them. */
+
+import { HiteshClient } from "../../hitesh-client.js";
+import { Announcer } from "./announcer.js";
+import { Conversation } from "./conversation.js";
+import { byId, h, icon } from "./dom.js";
+import { save } from "./export.js";
+import { Keys } from "./keys.js";
+import { Personas } from "./personas.js";
+import { apiKey } from "./preferences.js";
+import { Pin } from "./scroll.js";
+import { SessionList, UNDO_MS } from "./sessions.js";
+import { ofTab, uuid } from "./storage.js";
+import { Tabs } from "./tabs.js";
+import { Composer } from "./views/composer.js";
+import { emptyPage } from "./views/empty.js";
+import { Sidebar } from "./views/sidebar.js";
+import { toast } from "./views/toast.js";
+import { errorWords } from "./words.js";
+
+/** How near the top of a conversation older turns are fetched. */
+const OLDER_WITHIN = 600;
+
+const client = new HiteshClient({ apiKey });
+const sessions = new SessionList();
+const announcer = new Announcer(byId("announcements"));
+const keys = new Keys();
+const personas = new Personas(sessions);
+const tabs = new Tabs();
+const current = ofTab("hitesh.current");
+const scroller = byId("scroller");
+const thread = byId("thread");
+const jump = byId("jump");
+
+/** Conversations that are shown, or whose answers go on out of sight. @type {Map<string, Conversation>} */
+const open = new Map();
+/** @type {Conversation} */
+let shown;
+
+const pin = new Pin(scroller, thread, (isPinned) => {
+  jump.hidden = isPinned || !shown || shown.turns.length === 0;
+});
+const around = { client, sessions, announcer, keys, personas, tabs, onchange, onask };
+
+const composer = new Composer({
+  ask: (content) => shown.ask(content),
+  stop: () => shown.stop(),
+  editLast: () => {
+    const buttons = thread.querySelectorAll(".turn:not([hidden]) .question > .icon-button");
+    /** @type {HTMLElement | undefined} */ (buttons[buttons.length - 1])?.click();
+  },
+});
+
+const sidebar = new Sidebar(sessions, {
+  begin: () => {
+    show(uuid());
+    composer.focusIfKeyboard();
+  },
+  open: (id) => show(id),
+  rename: (id, title) => sessions.change(id, { title, renamed: true }),
+  erase,
+  save: async (id, form) => {
+    const session = sessions.get(id);
+    if (!session) return;
+    const answerer = personas.byId(personas.of(id))?.name ?? "Hitesh";
+    await keys.unlocking(() => save(client, session, form, answerer)).catch((error) => toast(errorWords(error)));
+  },
+  where: () => ({
+    current: shown?.id ?? "",
+    running: new Set([...open.values()].filter((conversation) => conversation.running).map(({ id }) => id)),
+  }),
+});
+
+/** @param {string} id */
+function show(id) {
+  const conversation = open.get(id) ?? new Conversation(id, around);
+  for (const [other, { running }] of open) if (!running) open.delete(other);
+  open.set(id, conversation);
+  shown = conversation;
+  current.write(id);
+  if (sessions.get(id)) conversation.load();
+  else conversation.beginNew();
+  onchange(conversation);
+  pin.pin();
+}
+
+/** @param {Conversation} conversation */
+function onchange(conversation) {
+  sidebar.show();
+  if (conversation !== shown) return;
+  composer.running = conversation.running !== null;
+  const title = sessions.get(conversation.id)?.title ?? "New chat";
+  byId("title").textContent = title;
+  document.title = title === "New chat" ? "Hitesh AI" : `${title} · Hitesh AI`;
+  const persona = personas.byId(personas.of(conversation.id));
+  byId("disclosure").textContent = persona?.disclosure ?? "";
+  const wanted = conversation.isEmpty ? "empty" : "turns";
+  if (wanted === "turns" && thread.firstChild !== conversation.element) thread.replaceChildren(conversation.element);
+  if (wanted === "empty") thread.replaceChildren(emptyPage(persona, (question) => conversation.ask(question)));
+  showPersonas();
+}
+
+function onask(conversation) {
+  if (conversation !== shown) return;
+  onchange(conversation);
+  pin.pin();
+}
+
+function showPersonas() {
+  const place = byId("persona");
+  const id = personas.of(shown.id);
+  if (personas.all.length < 2) {
+    place.replaceChildren();
+    return;
+  }
+  const select = place.querySelector("select");
+  if (select && select.length === personas.all.length) {
+    select.value = id ?? "";
+    return;
+  }
+  const choice = h("select", { id: "persona-choice", title: "Who answers" },
+    ...personas.all.map((persona) => h("option", { value: persona.id }, persona.name)));
+  choice.value = id ?? "";
+  choice.addEventListener("change", () => {
+    personas.choose(shown.id, choice.value);
+    onchange(shown);
+  });
+  place.replaceChildren(h("label", { className: "visually-hidden", htmlFor: "persona-choice" }, "Who answers"), icon("cup"), choice);
+}
+
+/** Takes a chat out of the list, and from the server once it is too late to undo. @param {string} id */
+function erase(id) {
+  sessions.change(id, { deletedAt: Date.now() });
+  if (shown.id === id) show(uuid());
+  announcer.say("The chat was deleted.");
+  toast("Chat deleted", {
+    milliseconds: UNDO_MS,
+    action: {
+      label: "Undo",
+      run: () => {
+        sessions.change(id, { deletedAt: undefined });
+        show(id);
+      },
+    },
+  });
+  setTimeout(eraseForGood, UNDO_MS + 50);
+}
+
+/** Also what an earlier visit left; what the server can't erase now is tried again by a later one. */
+async function eraseForGood() {
+  for (const { id } of sessions.toErase()) {
+    try {
+      await client.erase(id);
+      open.get(id)?.leave();
+      open.delete(id);
+      sessions.forget(id);
+    } catch (error) {
+      if (error.code === "session_id_invalid") sessions.forget(id);
+    }
+  }
+}
+
+async function learnPersonas() {
+  try {
+    personas.all = await client.personas();
+    onchange(shown);
+  } catch (error) {
+    toast(errorWords(error), { milliseconds: 10_000, action: { label: "Try again", run: learnPersonas } });
+  }
+}
+
+tabs.listen(({ session, request }) => {
+  if (request) open.get(session)?.join(request);
+});
+sessions.addEventListener("change", () => {
+  if (!shown) return;
+  if (sessions.get(shown.id)?.deletedAt) show(uuid());
+  else onchange(shown);
+});
+jump.prepend(icon("newest"));
+jump.addEventListener("click", () => {
+  pin.pin();
+  composer.focusIfKeyboard();
+});
+scroller.addEventListener("scroll", async () => {
+  if (scroller.scrollTop > OLDER_WITHIN) return;
+  const fromEnd = scroller.scrollHeight - scroller.scrollTop;
+  if (await shown.loadOlder()) scroller.scrollTop = scroller.scrollHeight - fromEnd;
+}, { passive: true });
+document.addEventListener("keydown", (event) => {
+  const isWriting = event.target instanceof HTMLElement && event.target.closest("input, textarea, select, dialog");
+  if (event.key === "/" && !isWriting && !event.ctrlKey && !event.metaKey && !event.altKey) {
+    event.preventDefault();
+    composer.focus();
+  }
+});
+
+show(current.read(null) ?? uuid());
+composer.focusIfKeyboard();
+performance.mark("hitesh:interactive");
+learnPersonas();
+eraseForGood();
