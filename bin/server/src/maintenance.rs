@@ -12,6 +12,8 @@ use crate::settings::{SessionsPlace, Settings};
 const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
 /// How often instances that died are looked for.
 const TAKE_OVER_EVERY: Duration = Duration::from_secs(1);
+/// How often the wishes of other instances are looked for.
+const HEED_EVERY: Duration = Duration::from_millis(300);
 
 /// Starts all of it in the background, until `stop`.
 pub(crate) fn start(
@@ -28,6 +30,8 @@ pub(crate) fn start(
     if settings.sessions.place == SessionsPlace::Redis {
         let (take_over, until_taken_over) = (take_over(engine.clone()), stop.clone());
         tasks.spawn_on(async move { until_taken_over.run_until_cancelled(take_over).await }, &runtime);
+        let (heed_stops, until_heeded) = (heed_stops(engine.clone()), stop.clone());
+        tasks.spawn_on(async move { until_heeded.run_until_cancelled(heed_stops).await }, &runtime);
     }
     tasks.spawn_on(async move { until_stopped.run_until_cancelled(reloading).await }, &runtime);
     tasks.spawn_on(async move { until_warm.run_until_cancelled(warm).await }, &runtime);
@@ -62,5 +66,15 @@ async fn take_over(engine: Engine) {
         if let Ok(turns @ 1..) = engine.take_over().await {
             tracing::warn!(turns, "turns of an instance that died were ended");
         }
+    }
+}
+
+async fn heed_stops(engine: Engine) {
+    let mut ticks = tokio::time::interval(HEED_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        // A store that is away says so by itself.
+        let _ = engine.heed_stops().await;
     }
 }

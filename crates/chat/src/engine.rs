@@ -187,6 +187,9 @@ impl Engine {
             live.stop.cancel();
         }
         let Some(turn) = self.inner.turn(owner, id).await? else { return Ok(None) };
+        if turn.runs_elsewhere() {
+            self.inner.patient(self.inner.store.ask_to_stop(owner, id)).await?;
+        }
         Ok(Some(turn.ended().await))
     }
 
@@ -238,6 +241,14 @@ impl Engine {
     /// Ends the turns of processes that shared the store with this one and are no more; how many. For every second.
     pub async fn take_over(&self) -> Result<u64, EngineError> {
         self.inner.patient(self.inner.store.take_over()).await
+    }
+
+    /// Stops the turns that others who share the store asked to stop. For several times a second.
+    pub async fn heed_stops(&self) -> Result<(), EngineError> {
+        for turn in self.inner.patient(self.inner.store.asked_to_stop()).await? {
+            self.inner.registry.stop(turn);
+        }
+        Ok(())
     }
 
     /// Who answers.

@@ -118,6 +118,13 @@ impl Registry {
         self.turns.lock().live.get(&turn).filter(|live| live.owner == *owner).cloned()
     }
 
+    /// Stops a live turn, whoever's it is.
+    pub(crate) fn stop(&self, turn: TurnId) {
+        if let Some(live) = self.turns.lock().live.get(&turn) {
+            live.stop.cancel();
+        }
+    }
+
     /// Keeps a turn that is over and not stored, until [`forget`](Self::forget).
     pub(crate) fn keep(&self, owner: Owner, snapshot: Snapshot) {
         self.turns.lock().kept.insert(snapshot.info.turn, (owner, Arc::new(snapshot)));

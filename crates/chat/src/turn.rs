@@ -91,6 +91,10 @@ impl Turn {
         }
     }
 
+    pub(crate) fn runs_elsewhere(&self) -> bool {
+        matches!(self.state, State::Elsewhere(_))
+    }
+
     /// Whether a request that is made again is answered with it: one that came to nothing is not.
     pub(crate) fn is_worth_repeating(&self) -> bool {
         matches!(self.snapshot().end, None | Some(End::Completed | End::Stopped))

@@ -86,6 +86,17 @@ pub trait SessionStore: Debug + Send + Sync + 'static {
         Ok(0)
     }
 
+    /// Asks the process that has a turn open to stop it, if that is another one of those that share this store; whether it
+    /// is. Where a single process owns the store, it never is.
+    async fn ask_to_stop(&self, _owner: &Owner, _turn: TurnId) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
+    /// The turns of this process that others asked to stop, or erased, since the last call.
+    async fn asked_to_stop(&self) -> Result<Vec<TurnId>, StoreError> {
+        Ok(Vec::new())
+    }
+
     /// Forgets the ended turns that began before `older_than` (and sessions left empty, and idempotency keys older
     /// than 24 h); how many turns. Those that stay keep their places, and `replaces` and `replaced_by` may then name turns
     /// that are no more.

@@ -8,7 +8,7 @@
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
-use hitesh_domain::{End, ErrorCode, IdempotencyKey, IncompleteReason, TurnId};
+use hitesh_domain::{End, ErrorCode, IdempotencyKey, IncompleteReason, Owner, TurnId};
 use hitesh_redis::{Link, LinkSettings, testing::RedisServer};
 use hitesh_sessions::{
     Claim, NewTurn, Page, RedisSessions, RedisSessionsSettings, SessionStore, StoreError, StoredTurn,
@@ -282,6 +282,33 @@ async fn keys_of_an_instance_that_lives_stay_bound_before_their_turn_begins() {
     b.recover().await.unwrap();
     assert_eq!(b.claim(&owner(), claim("living")).await.unwrap(), living);
     assert_ne!(b.claim(&owner(), claim("dying")).await.unwrap(), dying);
+}
+
+#[tokio::test]
+async fn a_wish_to_stop_reaches_the_instance_that_has_the_turn_and_once() {
+    let server = RedisServer::start();
+    let [a, b] = [instance(&server), instance(&server)];
+    let turn = turn_in("s", "open");
+    begin(&a, &turn).await.unwrap();
+    let id = turn.info.turn;
+    assert!(!a.ask_to_stop(&owner(), id).await.unwrap(), "an instance knows its own");
+    assert!(!b.ask_to_stop(&Owner::try_from("key-2").unwrap(), id).await.unwrap());
+    assert!(b.ask_to_stop(&owner(), id).await.unwrap());
+    assert_eq!(b.asked_to_stop().await.unwrap(), []);
+    assert_eq!(a.asked_to_stop().await.unwrap(), [id]);
+    assert_eq!(a.asked_to_stop().await.unwrap(), []);
+    a.finish(id, answer("whole")).await.unwrap();
+    assert!(!b.ask_to_stop(&owner(), id).await.unwrap(), "it has ended");
+}
+
+#[tokio::test]
+async fn an_erased_turn_is_to_stop_where_it_runs() {
+    let server = RedisServer::start();
+    let [a, b] = [instance(&server), instance(&server)];
+    let turn = turn_in("s", "open");
+    begin(&a, &turn).await.unwrap();
+    assert!(b.erase(&owner(), &session("s")).await.unwrap());
+    assert_eq!(a.asked_to_stop().await.unwrap(), [turn.info.turn]);
 }
 
 #[tokio::test]

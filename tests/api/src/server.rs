@@ -298,6 +298,16 @@ impl Server {
         self.signal(rustix::process::Signal::KILL);
     }
 
+    /// Sends SIGSTOP: the process stands still until [`resume`](Self::resume).
+    pub fn pause(&self) {
+        self.signal(rustix::process::Signal::STOP);
+    }
+
+    /// Sends SIGCONT.
+    pub fn resume(&self) {
+        self.signal(rustix::process::Signal::CONT);
+    }
+
     fn signal(&self, signal: rustix::process::Signal) {
         let id = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
         rustix::process::kill_process(id.expect("it runs"), signal).expect("a child can be signalled");

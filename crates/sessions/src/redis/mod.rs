@@ -263,6 +263,17 @@ impl SessionStore for RedisSessions {
         instance::take_over(&self.shared, is_gone).await
     }
 
+    async fn ask_to_stop(&self, owner: &Owner, turn: TurnId) -> Result<bool, StoreError> {
+        let mut script = self.shared.script(&scripts::STOP);
+        script.arg(owner.as_str()).arg(turn.to_string());
+        self.shared.run(&script).await
+    }
+
+    async fn asked_to_stop(&self) -> Result<Vec<TurnId>, StoreError> {
+        let turns: Vec<String> = self.shared.run(&self.shared.script(&scripts::STOPS)).await?;
+        turns.iter().map(|turn| rows::turn_id("stops", turn)).collect()
+    }
+
     async fn sweep(&self, older_than: OffsetDateTime) -> Result<u64, StoreError> {
         let mut turns = 0u64;
         loop {

@@ -28,4 +28,6 @@ scripts! {
     BURY = "bury.lua";
     RENEW = "renew.lua";
     LEAVE = "leave.lua";
+    STOP = "stop.lua";
+    STOPS = "stops.lua";
 }

@@ -1,5 +1,5 @@
 //! What one instance has, all have.
-use hitesh_tests_api::{Answer, Gate, RedisServer, Script, ServerBuilder, Upstream, eventually};
+use hitesh_tests_api::{Answer, Gate, RedisServer, Script, Server, ServerBuilder, Sse, Upstream, eventually};
 use serde_json::json;
 
 use crate::{builder, two_instances};
@@ -64,6 +64,46 @@ async fn a_turn_that_runs_on_one_instance_is_read_and_followed_on_another() {
     let raw = |frames: &[hitesh_tests_api::Frame]| frames.iter().map(|frame| frame.raw.clone()).collect::<Vec<_>>();
     let (all, followed) = (raw(&replay), raw(&there));
     assert_eq!(all[all.len() - followed.len()..], followed);
+}
+
+/// A turn that waits on the first instance, and its stream.
+async fn waiting_turn(server: &Server) -> (String, Sse) {
+    let mut stream = server.client().deltas("s", "Kaise?").await;
+    let turn = stream.next().await.unwrap().json()["turn_id"].as_str().unwrap().to_owned();
+    stream.until("a delta", |frame| frame.name() == "delta").await;
+    (turn, stream)
+}
+
+async fn gated_upstream(gate: &Gate) -> Upstream {
+    let (gate, answer) = (gate.clone(), Answer::about("wait"));
+    Upstream::start(move |request| Script::gated(&answer, request.format(), 30, &gate)).await
+}
+
+#[tokio::test]
+async fn a_turn_is_stopped_from_any_instance() {
+    let gate = Gate::new();
+    let (redis, upstream) = (RedisServer::start().await, gated_upstream(&gate).await);
+    let [a, b] = two_instances(&redis, &upstream).await;
+    let (turn, mut stream) = waiting_turn(&a).await;
+    let stopped = b.client().post(&format!("/api/chat/turns/{turn}/stop"), &json!({})).await.json();
+    assert_eq!(stopped["status"], "stopped", "{stopped}");
+    assert_eq!(stream.rest().await.last().unwrap().json()["error"], "stopped");
+    upstream.abandoned(1).await;
+}
+
+#[tokio::test]
+async fn erasing_a_session_stops_its_turn_on_any_instance() {
+    let gate = Gate::new();
+    let (redis, upstream) = (RedisServer::start().await, gated_upstream(&gate).await);
+    let [a, b] = two_instances(&redis, &upstream).await;
+    let (turn, mut stream) = waiting_turn(&a).await;
+    assert_eq!(b.client().delete("/api/chat/history?session_id=s").await.status, 200);
+    assert_eq!(stream.rest().await.last().unwrap().json()["error"], "stopped");
+    for server in [&a, &b] {
+        assert!(server.client().history("s").await.is_empty());
+    }
+    let gone = |server: Server| async move { server.client().get(&format!("/api/chat/turns/{turn}")).await.status };
+    assert_eq!(gone(b).await, 404);
 }
 
 #[tokio::test]

@@ -40,6 +40,28 @@ async fn the_open_turn_of_an_instance_that_died_is_ended_by_another_within_ten_s
 }
 
 #[tokio::test]
+async fn an_instance_that_slept_tells_no_end_that_is_not_stored() {
+    let gate = Gate::new();
+    let (script_gate, answer) = (gate.clone(), Answer::about("sleep"));
+    let redis = RedisServer::start().await;
+    let upstream = Upstream::start(move |request| Script::gated(&answer, request.format(), 30, &script_gate)).await;
+    let [a, b] = two_instances(&redis, &upstream).await;
+    let mut stream = a.client().deltas("s", "So gaya?").await;
+    let turn = stream.next().await.unwrap().json()["turn_id"].as_str().unwrap().to_owned();
+    gate.reached(1).await;
+    a.pause();
+    eventually("another instance to end the turn", || async {
+        (b.client().turn(&turn).await["status"] == "incomplete").then_some(())
+    })
+    .await;
+    gate.open();
+    a.resume();
+    assert_eq!(stream.rest().await.last().unwrap().json()["error"], "store_unavailable");
+    assert_eq!(b.client().turn(&turn).await["status"], "incomplete");
+    a.client().ask("s", "Aur ab?").await;
+}
+
+#[tokio::test]
 async fn an_instance_that_is_stopped_in_order_leaves_nothing_to_be_taken_over() {
     let (redis, upstream) = (RedisServer::start().await, Upstream::numbered().await);
     let [a, b] = two_instances(&redis, &upstream).await;

@@ -99,10 +99,19 @@ local function free_claim(id)
     call('DEL', P .. 'claimed:' .. id)
 end
 
+-- Another instance has it open, and finds the wish with its next look. One that is no more never does.
+local function ask_to_stop(id, by)
+    call('SADD', P .. 'stops:' .. by, id)
+    call('PEXPIRE', P .. 'stops:' .. by, 60000)
+end
+
 local function forget(tag, member)
     local id = id_of(member)
-    local by = call('HGET', turn_key(tag, id), 'by')
-    if by then call('ZREM', P .. 'open:' .. by, id) end
+    local turn = call('HMGET', turn_key(tag, id), 'by', 'outcome')
+    if turn[1] and not turn[2] then
+        call('ZREM', P .. 'open:' .. turn[1], id)
+        if turn[1] ~= ME then ask_to_stop(id, turn[1]) end
+    end
     free_claim(id)
     call('DEL', turn_key(tag, id), P .. 'turn:' .. id)
     call('ZREM', P .. 'ages', id)
