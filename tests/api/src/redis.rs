@@ -7,7 +7,7 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::TcpStream,
     process::{Child, Command},
 };
@@ -76,6 +76,27 @@ impl RedisServer {
     /// The raw reply to a command of plain words.
     pub async fn ask(&self, words: &str) -> String {
         exchange(self.port, words).await.expect("redis-server answers")
+    }
+
+    /// What it is asked while `work` is done: a line for each command that came over a connection.
+    pub async fn monitored(&self, work: impl Future<Output = ()>) -> Vec<String> {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).await.expect("it listens");
+        stream.write_all(b"MONITOR\r\n").await.expect("it reads");
+        let mut lines = BufReader::new(stream).lines();
+        let mut seen = Vec::new();
+        let confirmed = within("MONITOR to begin", lines.next_line()).await.expect("it answers");
+        assert_eq!(confirmed.as_deref(), Some("+OK"));
+        work.await;
+        self.ask("ECHO that-was-all").await;
+        while let Some(line) = within("MONITOR to go on", lines.next_line()).await.expect("it answers") {
+            if line.contains("that-was-all") {
+                break;
+            }
+            if !line.contains(" lua]") {
+                seen.push(line);
+            }
+        }
+        seen
     }
 
     fn signal(&self, signal: Signal) {
