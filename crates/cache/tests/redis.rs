@@ -71,5 +71,5 @@ async fn its_figures_say_that_it_is_away() {
     let cache = cache_on(&server, "hitesh");
     assert_eq!(cache.stats().await.away, None);
     server.kill();
-    assert!(cache.stats().await.away.unwrap().contains("redis is away"));
+    assert!(cache.stats().await.away.unwrap().contains("redis is unavailable"));
 }

@@ -52,7 +52,7 @@ struct Shared {
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum LinkError {
     /// The server can't be reached or can't serve now: later.
-    #[error("redis is away: {reason}")]
+    #[error("redis is unavailable: {reason}")]
     Unavailable {
         /// In words of ours.
         reason: String,
@@ -65,6 +65,12 @@ pub enum LinkError {
         /// In words of ours.
         reason: String,
     },
+}
+
+/// A call that came to nothing, and whether others would too.
+struct Failed {
+    error: LinkError,
+    away: bool,
 }
 
 enum Call<'a> {
@@ -117,7 +123,7 @@ impl Link {
 
     /// Asks whether the server is there, whatever was known of it.
     pub async fn ping(&self) -> Result<(), LinkError> {
-        self.shared.call(Call::Command(&redis::cmd("PING"))).await
+        self.shared.call(Call::Command(&redis::cmd("PING"))).await.map_err(|failed| failed.error)
     }
 
     /// Where the server is, without user and password.
@@ -136,10 +142,10 @@ impl Link {
             return Err(LinkError::Unavailable { reason, in_doubt: false });
         }
         let result = self.shared.call(call).await;
-        if let Err(LinkError::Unavailable { reason, .. }) = &result {
+        if let Err(Failed { error: LinkError::Unavailable { reason, .. }, away: true }) = &result {
             self.open_breaker(reason);
         }
-        result
+        result.map_err(|failed| failed.error)
     }
 
     fn open_breaker(&self, reason: &str) {
@@ -160,7 +166,7 @@ impl Link {
 }
 
 impl Shared {
-    async fn call<T: FromRedisValue>(&self, call: Call<'_>) -> Result<T, LinkError> {
+    async fn call<T: FromRedisValue>(&self, call: Call<'_>) -> Result<T, Failed> {
         let work = async {
             let mut connection = self.pool.get().await.map_err(no_connection)?;
             let result = match call {
@@ -178,7 +184,8 @@ impl Shared {
         match tokio::time::timeout(self.deadline, work).await {
             Ok(result) => result,
             Err(_) => {
-                Err(LinkError::Unavailable { reason: format!("no answer within {:?}", self.deadline), in_doubt: true })
+                let reason = format!("no answer within {:?}", self.deadline);
+                Err(Failed { error: LinkError::Unavailable { reason, in_doubt: true }, away: true })
             }
         }
     }
@@ -192,7 +199,7 @@ impl Shared {
     }
 }
 
-fn no_connection(error: PoolError<RedisError>) -> LinkError {
+fn no_connection(error: PoolError<RedisError>) -> Failed {
     let reason = match error {
         PoolError::Backend(error) => words(&error),
         PoolError::Timeout(_) => "no connection could be had in time".to_owned(),
@@ -200,15 +207,29 @@ fn no_connection(error: PoolError<RedisError>) -> LinkError {
             "the link is closed".to_owned()
         }
     };
-    LinkError::Unavailable { reason, in_doubt: false }
+    Failed { error: LinkError::Unavailable { reason, in_doubt: false }, away: true }
 }
 
-fn sorted(error: &RedisError) -> LinkError {
+fn sorted(error: &RedisError) -> Failed {
     let reason = words(error);
-    match error.kind() {
+    let kind = error.kind();
+    let error = match kind {
         ErrorKind::UnexpectedReturnType | ErrorKind::Parse => LinkError::Invalid { reason },
         kind => LinkError::Unavailable { reason, in_doubt: kind == ErrorKind::Io },
-    }
+    };
+    // A server without memory still reads and forgets, and one that forbids a command knows others.
+    let away = match kind {
+        ErrorKind::Io | ErrorKind::AuthenticationFailed => true,
+        ErrorKind::Server(kind) => matches!(
+            kind,
+            ServerErrorKind::BusyLoading
+                | ServerErrorKind::ReadOnly
+                | ServerErrorKind::MasterDown
+                | ServerErrorKind::ClusterDown
+        ),
+        _ => false,
+    };
+    Failed { error, away }
 }
 
 /// What went wrong, without the server's own words: they may quote a key or a script.

@@ -83,7 +83,7 @@ async fn a_link_to_nowhere_says_so_at_once() {
         server.address()
     };
     let error = get(&link_to(address)).await.unwrap_err();
-    assert_eq!(error.to_string(), "redis is away: it refused the connection");
+    assert_eq!(error.to_string(), "redis is unavailable: it refused the connection");
 }
 
 #[tokio::test]
@@ -92,7 +92,7 @@ async fn a_wrong_password_is_named_and_not_shown() {
     server.ask(&["CONFIG", "SET", "requirepass", "the-right-one"]);
     let url = server.url().replace("redis://", "redis://:hunter2@");
     let error = get(&link_to(Address::parse(&url).unwrap())).await.unwrap_err();
-    assert_eq!(error.to_string(), "redis is away: it refused the user or the password");
+    assert_eq!(error.to_string(), "redis is unavailable: it refused the user or the password");
     let url = server.url().replace("redis://", "redis://:the-right-one@");
     assert_eq!(get(&link_to(Address::parse(&url).unwrap())).await.unwrap(), None);
 }
@@ -122,5 +122,5 @@ async fn a_closed_link_takes_nothing_more() {
     let server = RedisServer::start();
     let link = link_to(server.address());
     link.close();
-    assert_eq!(get(&link).await.unwrap_err().to_string(), "redis is away: the link is closed");
+    assert_eq!(get(&link).await.unwrap_err().to_string(), "redis is unavailable: the link is closed");
 }

@@ -285,6 +285,50 @@ async fn keys_of_an_instance_that_lives_stay_bound_before_their_turn_begins() {
 }
 
 #[tokio::test]
+async fn an_end_is_not_acknowledged_when_redis_has_lost_its_turn() {
+    let server = RedisServer::start();
+    let store = instance(&server);
+    let [lost, erased] = [turn_in("s", "lost"), turn_in("t", "erased")];
+    for turn in [&lost, &erased] {
+        begin(&store, turn).await.unwrap();
+    }
+    assert!(store.erase(&owner(), &session("t")).await.unwrap());
+    assert!(store.finish(erased.info.turn, answer("late")).await.is_ok());
+    server.ask(&["FLUSHALL"]);
+    let told = store.finish(lost.info.turn, answer("whole")).await;
+    assert!(matches!(told, Err(StoreError::Invalid { .. })), "{told:?}");
+}
+
+#[tokio::test]
+async fn with_its_memory_full_redis_takes_no_new_turns_ends_those_it_has_and_forgets() {
+    let server = RedisServer::start();
+    let [a, b] = [instance(&server), instance(&server)];
+    let turn = turn_in("s", "open");
+    begin(&a, &turn).await.unwrap();
+    a.record(turn_in("t", "to be erased"), answer("ok")).await.unwrap();
+    server.ask(&["CONFIG", "SET", "maxmemory", "1"]);
+    let refused = begin(&a, &turn_in("s", "new")).await.unwrap_err();
+    assert_eq!(refused.to_string(), "the session store is unavailable: redis is unavailable: it has no memory left");
+    assert!(a.stats().await.is_err(), "its health says so");
+    let started = Instant::now();
+    while started.elapsed() < 2 * (LEASE + GRACE) {
+        assert_eq!(b.take_over().await.unwrap(), 0);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(history_of(&a, "s").await, 1);
+    a.finish(turn.info.turn, answer("whole")).await.unwrap();
+    assert!(a.erase(&owner(), &session("t")).await.unwrap());
+    server.ask(&["CONFIG", "SET", "maxmemory", "0"]);
+    begin(&a, &turn_in("s", "again")).await.unwrap();
+    assert_eq!(stored(&b, &turn).await.outcome, Some(answer("whole")));
+}
+
+async fn history_of(store: &RedisSessions, name: &str) -> usize {
+    let page = Page { limit: 100, before: None, replaced: true };
+    store.history(&owner(), &session(name), page).await.unwrap().len()
+}
+
+#[tokio::test]
 async fn a_wish_to_stop_reaches_the_instance_that_has_the_turn_and_once() {
     let server = RedisServer::start();
     let [a, b] = [instance(&server), instance(&server)];

@@ -6,7 +6,7 @@ mod scripts;
 mod writer;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fmt,
     sync::Arc,
     time::{Duration, Instant},
@@ -15,7 +15,7 @@ use std::{
 use async_trait::async_trait;
 use futures::FutureExt;
 use hitesh_domain::{Feedback, Outcome, Owner, SessionId, Transcript, TurnId};
-use hitesh_redis::{Link, LinkError, Script, ScriptInvocation, cmd};
+use hitesh_redis::{Link, LinkError, Script, ScriptInvocation};
 use parking_lot::Mutex;
 use time::OffsetDateTime;
 use tokio::{
@@ -84,6 +84,8 @@ struct Shared {
     lease: Duration,
     grace: Duration,
     missing: Mutex<HashMap<String, Instant>>,
+    /// Turns that were acknowledged and have not ended: a server that does not know them has lost them.
+    begun: Mutex<HashSet<TurnId>>,
     doubtful: Mutex<Vec<Doubtful>>,
 }
 
@@ -100,6 +102,7 @@ impl RedisSessions {
             lease,
             grace,
             missing: Mutex::default(),
+            begun: Mutex::default(),
             doubtful: Mutex::default(),
         });
         let (begins, queue) = mpsc::channel(queue.max(1));
@@ -196,10 +199,15 @@ impl SessionStore for RedisSessions {
 
     async fn finish(&self, turn: TurnId, outcome: Outcome) -> Result<(), StoreError> {
         let told = self.shared.finish(turn, &Ending::try_from(&outcome)?, &self.shared.instance).await?;
-        match told.as_str() {
-            "ok" | "ended" | "none" => Ok(()),
+        let told = match told.as_str() {
+            "none" if self.shared.begun.lock().contains(&turn) => {
+                Err(StoreError::Invalid { reason: "the server no longer has the turn".to_owned() })
+            }
+            "ok" | "ended" | "erased" | "none" => Ok(()),
             _ => Err(StoreError::Invalid { reason: "another instance has ended the turn".to_owned() }),
-        }
+        };
+        self.shared.begun.lock().remove(&turn);
+        told
     }
 
     async fn record(&self, turn: NewTurn, outcome: Outcome) -> Result<(), StoreError> {
@@ -298,9 +306,8 @@ impl SessionStore for RedisSessions {
     }
 
     async fn stats(&self) -> Result<StoreStats, StoreError> {
-        let mut counts = cmd("HMGET");
-        counts.arg(format!("{}counts", self.shared.prefix)).arg("sessions").arg("turns");
-        let (sessions, turns): (Option<u64>, Option<u64>) = self.shared.link.command(&counts).await?;
+        let stats = self.shared.script(&scripts::STATS);
+        let (sessions, turns): (Option<u64>, Option<u64>) = self.shared.run(&stats).await?;
         Ok(StoreStats { backend: "redis", sessions: sessions.unwrap_or(0), turns: turns.unwrap_or(0) })
     }
 }

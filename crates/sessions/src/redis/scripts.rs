@@ -4,30 +4,35 @@ use std::sync::LazyLock;
 
 use hitesh_redis::Script;
 
+/// `always` is for what has to go on when the server's memory is full: signs of life, the ends of turns that were
+/// acknowledged, and whatever frees memory. The others are refused then.
 macro_rules! scripts {
-    ($($name:ident = $file:literal;)+) => {
+    ($($when:ident $name:ident = $file:literal;)+) => {
         $(pub(super) static $name: LazyLock<Script> = LazyLock::new(|| {
-            Script::new(concat!(include_str!("scripts/common.lua"), include_str!(concat!("scripts/", $file))))
+            Script::new(scripts!(@$when concat!(include_str!("scripts/common.lua"), include_str!(concat!("scripts/", $file)))))
         });)+
     };
+    (@always $code:expr) => { concat!("#!lua flags=allow-oom\n", $code) };
+    (@with_memory $code:expr) => { $code };
 }
 
 scripts! {
-    INSERT = "insert.lua";
-    FINISH = "finish.lua";
-    CHECKPOINT = "checkpoint.lua";
-    CONTEXT = "context.lua";
-    HISTORY = "history.lua";
-    TURN = "turn.lua";
-    FEEDBACK = "feedback.lua";
-    ERASE = "erase.lua";
-    SWEEP = "sweep.lua";
-    CLAIM = "claim.lua";
-    GONE = "gone.lua";
-    OPEN = "open.lua";
-    BURY = "bury.lua";
-    RENEW = "renew.lua";
-    LEAVE = "leave.lua";
-    STOP = "stop.lua";
-    STOPS = "stops.lua";
+    with_memory INSERT = "insert.lua";
+    always FINISH = "finish.lua";
+    with_memory CHECKPOINT = "checkpoint.lua";
+    always CONTEXT = "context.lua";
+    always HISTORY = "history.lua";
+    always TURN = "turn.lua";
+    with_memory FEEDBACK = "feedback.lua";
+    always ERASE = "erase.lua";
+    always SWEEP = "sweep.lua";
+    with_memory CLAIM = "claim.lua";
+    always GONE = "gone.lua";
+    always OPEN = "open.lua";
+    always BURY = "bury.lua";
+    always RENEW = "renew.lua";
+    always LEAVE = "leave.lua";
+    always STOP = "stop.lua";
+    always STOPS = "stops.lua";
+    with_memory STATS = "stats.lua";
 }

@@ -30,6 +30,9 @@ pub(super) async fn run(mut queue: mpsc::Receiver<Begin>, shared: Arc<Shared>) {
         match results {
             Ok(results) => {
                 for (begin, result) in waiting.drain(..).zip(results) {
+                    if result.is_ok() {
+                        shared.begun.lock().insert(begin.row.info.turn);
+                    }
                     // A caller that has gone needs no answer.
                     let _ = begin.done.send(result);
                 }

@@ -30,7 +30,7 @@ async fn while_redis_is_away_new_turns_are_refused_and_health_says_why() {
     assert_eq!(health["status"], "degraded");
     for check in ["sessions", "cache"] {
         assert_eq!(health["checks"][check]["status"], "unavailable", "{health}");
-        assert!(health["checks"][check]["reason"].as_str().unwrap().contains("redis is away"), "{health}");
+        assert!(health["checks"][check]["reason"].as_str().unwrap().contains("redis is unavailable"), "{health}");
     }
     assert_eq!(server.client().get("/readyz").await.status, 503);
     redis.restart().await;

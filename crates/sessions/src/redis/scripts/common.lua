@@ -109,6 +109,8 @@ local function forget(tag, member)
     local id = id_of(member)
     local turn = call('HMGET', turn_key(tag, id), 'by', 'outcome')
     if turn[1] and not turn[2] then
+        -- So that its end is not taken for that of a turn which the server has lost.
+        call('SET', P .. 'erased:' .. id, '1', 'PX', 3600000)
         call('ZREM', P .. 'open:' .. turn[1], id)
         if turn[1] ~= ME then ask_to_stop(id, turn[1]) end
     end

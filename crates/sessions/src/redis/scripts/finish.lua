@@ -1,7 +1,7 @@
 -- ARGV: id, outcome, whether with output, the instance that had it. That is the caller, or one whose lease is over.
 local id, from = ARGV[3], ARGV[6]
 local tag = session_of(id)
-if not tag then return 'none' end
+if not tag then return call('EXISTS', P .. 'erased:' .. id) == 1 and 'erased' or 'none' end
 local turn = call('HMGET', turn_key(tag, id), 'by', 'outcome')
 if not turn[1] then return 'none' end
 if turn[2] then return turn[1] == ME and 'ended' or 'lost' end
