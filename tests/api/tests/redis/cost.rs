@@ -21,6 +21,9 @@ async fn a_turn_costs_two_round_trips_from_memory_three_from_redis_and_five_from
         server.client().ask("warm", "Aur garam karo").await;
         server.client().delete("/api/chat/history?session_id=warm").await;
     }
+    // What was asked before has come to its end everywhere.
+    eventually("the first answers to be in the cache", || async { (a.client().cache_size().await == 2).then_some(()) })
+        .await;
     let ask = async |server: &hitesh_tests_api::Server, source: &str| {
         let asked = redis.monitored(async {
             let stored = server.client().cache_size().await;
