@@ -7,6 +7,7 @@
 #   ./test.sh docs        rustdoc without warnings, and its examples
 #   ./test.sh api         the real binary over HTTP, without the local model
 #   ./test.sh redis       all that speaks to a real redis-server
+#   ./test.sh browser     the chat page in Debian's Chromium, against the real binary
 #   ./test.sh local       the local model, on a small one (98 MB, fetched once)
 #
 # Several parts can be named.
@@ -99,16 +100,32 @@ redis() {
     cargo nextest run --locked --package hitesh-tests-api --test redis
 }
 
+browser() {
+    step "the chat page in a browser"
+    cargo build --locked --package hitesh-server --no-default-features --features redis
+    in_browser
+}
+
+in_browser() {
+    local target="${CARGO_TARGET_DIR:-$PWD/target}"
+    (cd tests/browser && npm ci --silent --no-audit --no-fund && CARGO_TARGET_DIR="$target" npm test --silent)
+}
+
 # What the tests need beside the build, as build.sh does it.
 test_packages() {
-    command -v redis-server >/dev/null 2>&1 && return
+    local missing=()
+    command -v redis-server >/dev/null 2>&1 || missing+=(redis-server)
+    [[ -x "${CHROMIUM:-/usr/bin/chromium}" ]] || missing+=(chromium)
+    command -v node >/dev/null 2>&1 || missing+=(nodejs)
+    command -v npm >/dev/null 2>&1 || missing+=(npm)
+    [[ ${#missing[@]} -eq 0 ]] && return
     if [[ $(id -u) -eq 0 ]] && command -v apt-get >/dev/null 2>&1; then
-        echo "==> installing redis-server"
-        # Tests start their own on free ports: no service is to run beside them.
+        echo "==> installing ${missing[*]}"
+        # Tests start their own servers on free ports: no service is to run beside them.
         apt-get update -qq
-        DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends redis-server
+        DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends "${missing[@]}"
     else
-        echo "The tests need the Debian package redis-server (sudo apt-get install redis-server)." >&2
+        echo "The tests need these Debian packages: ${missing[*]} (sudo apt-get install ${missing[*]})" >&2
         exit 1
     fi
 }
@@ -135,6 +152,8 @@ everything() {
     step "all tests"
     tool nextest "$nextest_version" "$nextest_sha256"
     cargo nextest run --locked --workspace
+    step "the chat page in a browser"
+    in_browser
 }
 
 mkdir -p "$cache/tools"
@@ -142,7 +161,7 @@ parts=("$@")
 [[ ${#parts[@]} -gt 0 ]] || parts=(everything)
 for part in "${parts[@]}"; do
     case "$part" in
-        core | lint | docs | api | redis | everything) ;;
+        core | lint | docs | api | redis | browser | everything) ;;
         local) ;;
         *)
             sed -n '2,/^set/{/^#/p}' "${BASH_SOURCE[0]}" >&2

@@ -99,6 +99,10 @@ export class Conversation {
       else turn.answer = message.content;
       past.set(message.turn_id, turn);
     }
+    this.#hasOlder = past.size >= PAGE_TURNS;
+    // What is to take another one's place is shown there, by `#resume`.
+    const { turn: own, replaces } = session?.request ?? {};
+    if (own && replaces && past.has(replaces) && past.get(own)?.status === "running") past.delete(own);
     const fragment = document.createDocumentFragment();
     const turns = [...past.values()].map((one) => {
       const running = one.status === "running";
@@ -108,7 +112,6 @@ export class Conversation {
       fragment.append(this.#viewOf(turn).element);
       return turn;
     });
-    this.#hasOlder = turns.length >= PAGE_TURNS;
     if (before) this.element.prepend(fragment);
     else this.element.replaceChildren(fragment);
     this.turns = before ? [...turns, ...this.turns] : turns;
@@ -119,6 +122,8 @@ export class Conversation {
   #resume() {
     const request = this.#around.sessions.get(this.id)?.request;
     if (!request) return;
+    // Its turn had begun, and this browser was closed before it heard of that.
+    if (request.kind === "ask" && this.running?.question === request.content) return;
     if (request.turn && this.turns.some((turn) => turn.id === request.turn)) {
       if (!this.running) this.#around.sessions.change(this.id, { request: undefined });
       return;
@@ -318,6 +323,8 @@ export class Conversation {
       for await (const event of events) {
         turn.take(event);
         if (event.type !== "turn") continue;
+        const twin = this.turns.find((other) => other !== turn && other.id === turn.id);
+        if (twin) this.#remove(twin);
         if (turn.request && !turn.isJoined) {
           turn.request = { ...turn.request, turn: turn.id };
           sessions.change(this.id, { request: turn.request, updatedAt: Date.now() });
