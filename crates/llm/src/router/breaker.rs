@@ -75,8 +75,8 @@ pub(super) struct Refusal {
 #[derive(Debug)]
 pub(super) struct Pass {
     breaker: Arc<Breaker>,
-    /// Nothing was told yet, and it holds the place of the probe.
-    probes: bool,
+    /// Nothing was told yet, and it holds the place of the probe of a breaker that was open until then.
+    probes: Option<Instant>,
 }
 
 impl Breaker {
@@ -104,7 +104,10 @@ impl Breaker {
     pub(super) fn enter(self: &Arc<Self>) -> Result<Pass, Refusal> {
         let mut inner = self.0.lock();
         inner.check(Instant::now())?;
-        let probes = inner.open.as_mut().is_some_and(|open| !std::mem::replace(&mut open.probing, true));
+        let probes = inner.open.as_mut().map(|open| {
+            open.probing = true;
+            open.until
+        });
         Ok(Pass { breaker: Arc::clone(self), probes })
     }
 }
@@ -131,7 +134,13 @@ impl Inner {
         }
     }
 
-    fn fail(&mut self, error: &ProviderError, probed: bool) {
+    /// The opening that a call probes, unless it has closed since, and perhaps opened anew.
+    fn probed(&mut self, opening: Option<Instant>) -> Option<&mut Open> {
+        self.open.as_mut().filter(|open| Some(open.until) == opening)
+    }
+
+    fn fail(&mut self, error: &ProviderError, opening: Option<Instant>) {
+        let probed = self.probed(opening).is_some();
         let now = Instant::now();
         self.failures = self.failures.saturating_add(1);
         self.window.count(now, false);
@@ -154,7 +163,7 @@ impl Inner {
 impl Pass {
     /// The provider answers: what is visible of it is enough to trust it again.
     pub(super) fn answers(&mut self) {
-        self.probes = false;
+        self.probes = None;
         self.breaker.0.lock().close();
     }
 
@@ -166,16 +175,14 @@ impl Pass {
 
     /// The call failed through the provider's fault.
     pub(super) fn failed(mut self, error: &ProviderError) {
-        let probed = std::mem::take(&mut self.probes);
-        self.breaker.0.lock().fail(error, probed);
+        let opening = self.probes.take();
+        self.breaker.0.lock().fail(error, opening);
     }
 }
 
 impl Drop for Pass {
     fn drop(&mut self) {
-        if self.probes
-            && let Some(open) = &mut self.breaker.0.lock().open
-        {
+        if let Some(open) = self.breaker.0.lock().probed(self.probes) {
             open.probing = false;
         }
     }
@@ -266,6 +273,21 @@ mod tests {
         advance(Duration::from_secs(10)).await;
         drop(breaker.enter().unwrap());
         assert!(breaker.enter().is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_probe_that_outlives_what_it_probes_leaves_the_next_one_alone() {
+        let breaker = Arc::new(Breaker::new(true));
+        let mut under_way = breaker.enter().unwrap();
+        fail(&breaker, 5);
+        advance(Duration::from_secs(10)).await;
+        let slow_probe = breaker.enter().unwrap();
+        under_way.answers();
+        fail(&breaker, 5);
+        advance(Duration::from_secs(10)).await;
+        let _probe = breaker.enter().unwrap();
+        drop(slow_probe);
+        assert!(breaker.enter().is_err(), "one probe is under way");
     }
 
     #[tokio::test(start_paused = true)]
