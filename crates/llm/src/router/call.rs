@@ -2,7 +2,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use futures::StreamExt;
 use hitesh_domain::Status;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use super::{
     Route,
@@ -70,6 +70,8 @@ pub struct Call {
     history: History,
     started: Instant,
     stage: Stage,
+    /// The routes that nothing more is asked of.
+    passed: Vec<usize>,
     ready: VecDeque<CallEvent>,
     /// What the last attempt failed with.
     failed: Option<ProviderError>,
@@ -78,8 +80,8 @@ pub struct Call {
 }
 
 enum Stage {
-    /// The first of the routes from here on that can be asked is to be.
-    Choose { from: usize },
+    /// The first of the routes that were not passed and can be asked is to be.
+    Choose,
     /// This one is to be asked once more after a wait.
     Again { index: usize, attempt: u32, after: Duration },
     /// It has let the call through, which needs a place.
@@ -101,6 +103,8 @@ struct Asked {
     route: Arc<Route>,
     pass: Pass,
     attempt: u32,
+    /// When it was asked, or else let the call through.
+    since: Instant,
 }
 
 impl Call {
@@ -111,7 +115,8 @@ impl Call {
             has_history,
             history: History::Full,
             started: Instant::now(),
-            stage: Stage::Choose { from: 0 },
+            stage: Stage::Choose,
+            passed: Vec::new(),
             ready: VecDeque::new(),
             failed: None,
             committed: false,
@@ -149,7 +154,7 @@ impl Call {
                 return Some(Ok(event));
             }
             match std::mem::replace(&mut self.stage, Stage::Over) {
-                Stage::Choose { from } => self.choose(from),
+                Stage::Choose => self.choose(),
                 Stage::Again { index, attempt, after } => self.again(index, attempt, after).await,
                 Stage::Enter { asked } => self.enter(asked),
                 Stage::Wait { asked, waiting } => self.wait(asked, waiting).await,
@@ -165,11 +170,8 @@ impl Call {
     }
 
     /// The first route that can be asked, rather one that has a free place.
-    fn choose(&mut self, from: usize) {
-        let chosen = {
-            let able = || self.able(from);
-            able().find(|(_, route)| route.places.has_free()).or_else(|| able().next())
-        };
+    fn choose(&mut self) {
+        let chosen = self.able().find(|(_, route)| route.places.has_free()).or_else(|| self.able().next());
         let Some((index, route)) = chosen.map(|(index, route)| (index, Arc::clone(route))) else {
             if self.failed.is_none() {
                 let error = refusal(&self.routes).error;
@@ -184,29 +186,37 @@ impl Call {
                 if self.failed.is_some() {
                     self.tell_retry(&route);
                 }
-                self.stage = Stage::Enter { asked: Asked { index, route, pass, attempt: 1 } };
+                self.enters(index, route, pass, 1);
             }
             // Another call took the only place of a probe in between.
-            Err(_) => self.stage = Stage::Choose { from },
+            Err(_) => self.stage = Stage::Choose,
         }
     }
 
-    /// The routes from here on that can be asked now.
-    fn able(&self, from: usize) -> impl Iterator<Item = (usize, &Arc<Route>)> {
+    fn enters(&mut self, index: usize, route: Arc<Route>, pass: Pass, attempt: u32) {
+        self.stage = Stage::Enter { asked: Asked { index, route, pass, attempt, since: Instant::now() } };
+    }
+
+    /// The routes that were not passed and can be asked now.
+    fn able(&self) -> impl Iterator<Item = (usize, &Arc<Route>)> {
         let now = Instant::now();
-        self.routes
-            .iter()
-            .enumerate()
-            .skip(from)
-            .filter(move |(_, route)| route.check().is_ok() && now < self.until(route))
+        self.routes.iter().enumerate().filter(move |(index, route)| {
+            !self.passed.contains(index) && route.check().is_ok() && now < self.until(route)
+        })
+    }
+
+    /// Asks another one, if there is any.
+    fn pass(&mut self, index: usize) {
+        self.passed.push(index);
+        self.stage = Stage::Choose;
     }
 
     async fn again(&mut self, index: usize, attempt: u32, after: Duration) {
         tokio::time::sleep(after).await;
         let Some(route) = self.routes.get(index).cloned() else { return };
         match route.enter() {
-            Ok(pass) => self.stage = Stage::Enter { asked: Asked { index, route, pass, attempt } },
-            Err(_) => self.stage = Stage::Choose { from: index + 1 },
+            Ok(pass) => self.enters(index, route, pass, attempt),
+            Err(_) => self.pass(index),
         }
     }
 
@@ -228,7 +238,7 @@ impl Call {
 
     async fn wait(&mut self, asked: Asked, waiting: Waiting) {
         let limit = asked.route.listed.queue;
-        match timeout(limit, waiting.place()).await {
+        match timeout_at(self.until(&asked.route).min(Instant::now() + limit), waiting.place()).await {
             Ok(Some(place)) => self.take(asked, place),
             Ok(None) => self.pass_on(&asked, ProviderError::Overloaded),
             Err(_) => self.pass_on(&asked, ProviderError::Timeout { phase: Phase::Queue, limit }),
@@ -236,6 +246,7 @@ impl Call {
     }
 
     fn take(&mut self, asked: Asked, place: Place) {
+        let asked = Asked { since: Instant::now(), ..asked };
         self.ready.push_back(CallEvent::Asked(Arc::clone(asked.route.provider())));
         self.stage = Stage::Ask { asked, place };
     }
@@ -272,7 +283,12 @@ impl Call {
 
     fn fail_late(&mut self, asked: Asked) {
         let limit = asked.route.provider().total_deadline().unwrap_or(FOR_EVER);
-        self.fail(asked, ProviderError::Timeout { phase: Phase::Total, limit });
+        let error = ProviderError::Timeout { phase: Phase::Total, limit };
+        // Others, or the queue, took the most of the time.
+        if !self.committed && asked.since.elapsed() < limit / 2 {
+            return self.pass_on(&asked, error);
+        }
+        self.fail(asked, error);
     }
 
     /// An attempt failed: says what is done next.
@@ -302,7 +318,7 @@ impl Call {
                 let after = self.worth_waiting(&asked, &error);
                 match after.filter(|_| attempt < ATTEMPTS && asked.route.budget.withdraw()) {
                     Some(after) => self.again_here(&asked, attempt + 1, after),
-                    None => self.stage = Stage::Choose { from: asked.index + 1 },
+                    None => self.pass(asked.index),
                 }
                 asked.pass.failed(&error);
                 self.failed = Some(error);
@@ -323,7 +339,7 @@ impl Call {
     /// Not the provider's fault: nothing is held against it.
     fn pass_on(&mut self, asked: &Asked, error: ProviderError) {
         self.failed = Some(error);
-        self.stage = Stage::Choose { from: asked.index + 1 };
+        self.pass(asked.index);
     }
 
     /// How long to wait before the same provider is asked again; `None` if that would be in vain.
@@ -332,7 +348,7 @@ impl Call {
         let after = match error {
             ProviderError::Unavailable { .. } | ProviderError::Broken { .. } => backoff,
             ProviderError::RateLimited { retry_after: Some(wait) }
-                if *wait <= WORTH_WAITING && self.able(asked.index + 1).next().is_none() =>
+                if *wait <= WORTH_WAITING && self.able().all(|(index, _)| index == asked.index) =>
             {
                 *wait + backoff
             }

@@ -81,13 +81,26 @@ impl Provider for Scripted {
 }
 
 fn provider(id: &str, script: &[Does]) -> Arc<Scripted> {
-    Arc::new(Scripted {
+    Arc::new(unshared(id, script))
+}
+
+fn unshared(id: &str, script: &[Does]) -> Scripted {
+    Scripted {
         id: id.parse().unwrap(),
         sampling: Sampling::default(),
         script: Mutex::new(script.iter().cloned().collect()),
         asked: Mutex::default(),
         total: Some(Duration::from_secs(30)),
-    })
+    }
+}
+
+/// Answers one call at once; another one waits for its place, for 5 s.
+fn one_at_once(provider: &Arc<Scripted>) -> Listed {
+    Listed {
+        max_in_flight: Some(1),
+        queue: Duration::from_secs(5),
+        ..Listed::unlimited(Arc::clone(provider) as Arc<dyn Provider>)
+    }
 }
 
 fn router(providers: &[&Arc<Scripted>]) -> Router {
@@ -272,12 +285,7 @@ async fn all_attempts_together_end_in_time() {
 #[tokio::test(start_paused = true)]
 async fn a_full_provider_is_passed_over_and_waited_for_only_if_there_is_no_other() {
     let (slow, second) = (provider("slow", &[Does::Nothing, CHAI]), provider("second", &[CHAI]));
-    let limit = |provider: &Arc<Scripted>| Listed {
-        max_in_flight: Some(1),
-        queue: Duration::from_secs(5),
-        ..Listed::unlimited(Arc::clone(provider) as Arc<dyn Provider>)
-    };
-    let both = Router::new(vec![limit(&slow), limit(&second)]);
+    let both = Router::new(vec![one_at_once(&slow), one_at_once(&second)]);
     let mut first = Box::pin(ask(&both));
     assert!(futures::poll!(&mut first).is_pending());
     assert_eq!(ask(&both).await.unwrap(), "second:chai");
@@ -292,6 +300,48 @@ async fn a_full_provider_is_passed_over_and_waited_for_only_if_there_is_no_other
     assert!(matches!(failure.error, ProviderError::Overloaded), "the queue is full: {failure:?}");
     drop(first);
     assert_eq!(waiting.await.unwrap(), "slow:chai");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_provider_that_was_passed_over_is_waited_for_when_the_others_fail() {
+    let (slow, broken) = (provider("slow", &[Does::Nothing, CHAI]), provider("broken", &[Does::Refuse(away())]));
+    let both = Router::new(vec![one_at_once(&slow), one_at_once(&broken)]);
+    let mut first = Box::pin(ask(&both));
+    assert!(futures::poll!(&mut first).is_pending());
+    let mut second = Box::pin(ask(&both));
+    assert!(tokio::time::timeout(Duration::from_secs(1), &mut second).await.is_err(), "it waits");
+    assert_eq!(broken.asked.lock().len(), 2);
+    drop(first);
+    assert_eq!(second.await.unwrap(), "slow:chai");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_for_a_place_longer_than_for_the_answer() {
+    let slow = provider("slow", &[Does::Nothing]);
+    let patient = Listed { queue: Duration::from_secs(120), ..one_at_once(&slow) };
+    let router = Router::new(vec![patient]);
+    let mut first = Box::pin(ask(&router));
+    assert!(futures::poll!(&mut first).is_pending());
+    tokio::time::advance(Duration::from_secs(1)).await;
+    let start = Instant::now();
+    let mut second = Box::pin(ask(&router));
+    assert!(futures::poll!(&mut second).is_pending());
+    let failure = second.await.unwrap_err();
+    assert!(matches!(failure.error, ProviderError::Timeout { phase: Phase::Queue, .. }), "{failure:?}");
+    assert_eq!((start.elapsed(), slow.asked.lock().len()), (Duration::from_secs(30), 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_is_asked_when_the_time_is_almost_up_is_not_blamed() {
+    let slow = provider("slow", &[Does::Nothing]);
+    let late = Arc::new(Scripted { total: Some(Duration::from_secs(31)), ..unshared("late", &[Does::Nothing]) });
+    let both = router(&[&slow, &late]);
+    for _ in 0..5 {
+        assert!(ask(&both).await.is_err());
+    }
+    assert_eq!(late.asked.lock().len(), 5);
+    let states: Vec<_> = both.statuses().map(|status| status.breaker).collect();
+    assert_eq!(states, [BreakerState::Open, BreakerState::Closed]);
 }
 
 #[tokio::test(start_paused = true)]
