@@ -73,15 +73,29 @@ pub struct ProviderStatus {
 struct Route {
     listed: Listed,
     breaker: Arc<Breaker>,
-    budget: Budget,
-    places: Places,
+    budget: Arc<Budget>,
+    places: Arc<Places>,
 }
 
 impl Route {
     fn new(listed: Listed) -> Self {
-        let places = Places::new(listed.max_in_flight);
+        let places = Arc::new(Places::new(listed.max_in_flight));
         let breaker = Arc::new(Breaker::new(listed.breaker));
-        Self { listed, breaker, budget: Budget::new(), places }
+        Self { listed, breaker, budget: Arc::new(Budget::new()), places }
+    }
+
+    /// The same provider as `listed` says. What it has taken and how it fails is known of it however it is used, unless
+    /// that is counted in another way from now on.
+    fn relisted(&self, listed: Listed) -> Self {
+        let mut route = Self::new(listed);
+        route.budget = Arc::clone(&self.budget);
+        if route.listed.max_in_flight == self.listed.max_in_flight {
+            route.places = Arc::clone(&self.places);
+        }
+        if route.listed.breaker == self.listed.breaker {
+            route.breaker = Arc::clone(&self.breaker);
+        }
+        route
     }
 
     fn provider(&self) -> &Arc<dyn Provider> {
@@ -111,20 +125,12 @@ impl Router {
     /// Asks `listed` from now on. What is known of a provider that was listed before, the very same one, is kept.
     #[must_use]
     pub fn relisted(&self, listed: Vec<Listed>) -> Self {
-        let known = |listed: &Listed| {
-            self.routes.iter().find(|route| {
-                let Listed { provider, max_in_flight, queue, breaker, prices, reasons } = &route.listed;
-                Arc::ptr_eq(provider, &listed.provider)
-                    && *max_in_flight == listed.max_in_flight
-                    && *queue == listed.queue
-                    && *breaker == listed.breaker
-                    && *prices == listed.prices
-                    && *reasons == listed.reasons
+        let routes = listed.into_iter().map(|listed| {
+            let known = self.routes.iter().find(|route| Arc::ptr_eq(route.provider(), &listed.provider));
+            Arc::new(match known {
+                Some(route) => route.relisted(listed),
+                None => Route::new(listed),
             })
-        };
-        let routes = listed.into_iter().map(|listed| match known(&listed) {
-            Some(route) => Arc::clone(route),
-            None => Arc::new(Route::new(listed)),
         });
         Self { routes: routes.collect() }
     }

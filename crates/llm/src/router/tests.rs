@@ -357,6 +357,23 @@ async fn a_new_list_keeps_what_is_known_of_the_same_provider() {
     assert_eq!(states, [BreakerState::Closed, BreakerState::Open]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_new_list_that_says_otherwise_how_a_provider_is_used_forgets_nothing_else() {
+    let broken = provider("broken", &[Does::Refuse(away()), Does::Nothing]);
+    let old = Router::new(vec![one_at_once(&broken)]);
+    let prices = Some(Prices { prompt: 1.0, cached: 1.0, completion: 1.0 });
+    let dearer = |router: &Router| router.relisted(vec![Listed { prices, ..one_at_once(&broken) }]);
+    let mut asked = Box::pin(ask(&old));
+    let _ = tokio::time::timeout(Duration::from_secs(1), &mut asked).await;
+    assert_eq!(dearer(&old).statuses().next().unwrap().in_flight, 1, "its place is taken");
+    drop(asked);
+    *broken.script.lock() = VecDeque::from([Does::Refuse(away())]);
+    for _ in 0..5 {
+        let _ = ask(&old).await;
+    }
+    assert_eq!(dearer(&old).statuses().next().unwrap().breaker, BreakerState::Open);
+}
+
 #[tokio::test]
 async fn without_providers_that_can_be_asked_it_says_why() {
     let failure = Router::new(Vec::new()).first_available().unwrap_err();
