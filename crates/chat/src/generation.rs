@@ -113,11 +113,16 @@ impl Generation {
         let mut attempt: Option<Attempt<'_>> = None;
         loop {
             match call.next().await {
-                Some(Ok(CallEvent::Status(status))) => self.status(status),
-                Some(Ok(CallEvent::Asked(provider))) => {
-                    if let Some(earlier) = attempt.take() {
+                Some(Ok(CallEvent::Status(status))) => {
+                    // Counted now: the wait for the next one is not its time, and may be the end of all.
+                    if matches!(status, Status::Retrying { .. })
+                        && let Some(earlier) = attempt.take()
+                    {
                         earlier.failed();
                     }
+                    self.status(status);
+                }
+                Some(Ok(CallEvent::Asked(provider))) => {
                     *self.answerer.lock() = Answerer::of(provider.as_ref());
                     attempt = Some(Attempt::new(upstream, provider.as_ref()));
                 }

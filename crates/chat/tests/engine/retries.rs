@@ -35,6 +35,18 @@ async fn what_failed_before_it_was_seen_is_asked_again_and_leaves_no_trace() {
 }
 
 #[tokio::test]
+async fn an_attempt_that_failed_is_counted_before_the_next_one_begins() {
+    let bench = Bench::new();
+    let turn = bench.engine.start(ask("s", "q")).await.unwrap();
+    drop(bench.call().await);
+    let mut reader = turn.follow(0);
+    soon(async { while !matches!(reader.next().await, Some((_, TurnEvent::Journal(JournalEvent::Status(_))))) {} })
+        .await;
+    let figures = bench.engine.performance();
+    assert_eq!((figures.providers[0].requests, figures.providers[0].errors), (1, 1));
+}
+
+#[tokio::test]
 async fn what_was_seen_is_kept_and_nobody_else_is_asked() {
     let bench = Bench::new();
     let turn = bench.engine.start(ask("s", "q")).await.unwrap();

@@ -35,9 +35,10 @@ pub enum History {
 /// What a [`Call`] tells.
 #[derive(Debug)]
 pub enum CallEvent {
-    /// What the answer waits for: a place at a provider, or the next attempt.
+    /// What the answer waits for: a place at a provider, or, once an attempt has failed, the next one. Then whatever
+    /// that attempt gave is void, and was not shown.
     Status(Status),
-    /// This provider is asked now. Whatever an attempt before gave is void, and was not shown.
+    /// This provider is asked now.
     Asked(Arc<dyn Provider>),
     /// The answer of the provider that was asked last, as it comes.
     Answer(ProviderEvent),
