@@ -124,13 +124,21 @@ impl Call {
         }
     }
 
-    /// Something of the answer was shown: from now on no other provider is asked, whatever happens.
+    /// Something of the answer was shown: from now on no other provider is asked, whatever happens. After the `None` of
+    /// [`next`](Self::next) it says that there was an answer.
     pub fn commit(&mut self) {
         self.failed = None;
-        if !std::mem::replace(&mut self.committed, true)
-            && let Stage::Answering { asked, .. } | Stage::Ended { asked } = &mut self.stage
-        {
-            asked.pass.answers();
+        if std::mem::replace(&mut self.committed, true) {
+            return;
+        }
+        match std::mem::replace(&mut self.stage, Stage::Over) {
+            Stage::Ended { asked } => asked.pass.succeeded(),
+            mut other => {
+                if let Stage::Answering { asked, .. } = &mut other {
+                    asked.pass.answers();
+                }
+                self.stage = other;
+            }
         }
     }
 

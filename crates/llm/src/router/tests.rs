@@ -108,18 +108,22 @@ fn router(providers: &[&Arc<Scripted>]) -> Router {
     Router::new(listed.collect())
 }
 
+fn request(history: usize) -> CompletionRequest {
+    CompletionRequest {
+        messages: Vec::new(),
+        stable: history,
+        step_format: StepFormat::Tagged,
+        scaffold: Scaffold::default(),
+    }
+}
+
 /// Asks; everything that is said counts as shown. Gives what was said by whom, or what went wrong.
 async fn ask(router: &Router) -> Result<String, Failure> {
     ask_with(router, true).await
 }
 
 async fn ask_with(router: &Router, has_history: bool) -> Result<String, Failure> {
-    let mut call = router.call(has_history, |_, history| CompletionRequest {
-        messages: Vec::new(),
-        stable: if history == History::Full { 10 } else { 4 },
-        step_format: StepFormat::Tagged,
-        scaffold: Scaffold::default(),
-    });
+    let mut call = router.call(has_history, |_, history| request(if history == History::Full { 10 } else { 4 }));
     let mut said = String::new();
     loop {
         match call.next().await {
@@ -271,6 +275,20 @@ async fn a_provider_that_failed_too_often_is_passed_over() {
         assert!(matches!(ask(&alone).await.unwrap_err().error, ProviderError::Unauthorized), "the code stays");
     }
     assert_eq!(broken.asked.lock().len(), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_was_seen_at_its_end_only_is_a_success_like_any_other() {
+    let third = [Does::Refuse(ProviderError::Unauthorized), Does::Say("", Then::Finish), Does::Say("", Then::Finish)];
+    let shaky = provider("shaky", &third.iter().cycle().take(60).cloned().collect::<Vec<_>>());
+    let router = router(&[&shaky]);
+    for _ in 0..60 {
+        let mut call = router.call(false, |_, _| request(10));
+        while let Some(Ok(_)) = call.next().await {}
+        call.commit();
+    }
+    assert_eq!(shaky.asked.lock().len(), 60);
+    assert_eq!(router.statuses().next().unwrap().breaker, BreakerState::Closed, "two thirds were well");
 }
 
 #[tokio::test(start_paused = true)]
