@@ -230,7 +230,7 @@ impl Generation {
             (None, Some(FinishReason::Refusal | FinishReason::Filtered), Completeness::Complete) => {
                 Finished { end: GenerationEnd::Complete, cacheable: false }
             }
-            (None, Some(FinishReason::Filtered), _) if !came => {
+            (None, Some(FinishReason::Filtered | FinishReason::Refusal), _) if !came => {
                 Finished::part(GenerationEnd::Failed(ErrorCode::ProviderRejected))
             }
             (None, Some(FinishReason::Length), _) => part(IncompleteReason::Length),

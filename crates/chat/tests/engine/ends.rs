@@ -75,6 +75,12 @@ async fn only_a_whole_answer_completes_and_is_cached() {
             0,
         ),
         (
+            "refused without a word",
+            Box::new(|c| c.finish(FinishReason::Refusal)),
+            End::Failed(ErrorCode::ProviderRejected),
+            0,
+        ),
+        (
             "no output",
             Box::new(|c| {
                 c.say("<analyze>a</analyze>");
