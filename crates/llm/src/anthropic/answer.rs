@@ -100,7 +100,9 @@ fn finish_reason(reason: &str) -> Result<FinishReason, ProviderError> {
         // Tools were not offered. If the model calls one nonetheless, its text shows what the answer lacks.
         "end_turn" | "stop_sequence" | "tool_use" => Ok(FinishReason::Stop),
         "max_tokens" | "model_context_window_exceeded" => Ok(FinishReason::Length),
-        "refusal" => Ok(FinishReason::Refusal),
+        // A classifier ended it, wherever it was; no words of a refusal come. A model that refuses by itself says so
+        // in a text that ends as any other.
+        "refusal" => Ok(FinishReason::Filtered),
         _ => Err(ProviderError::Broken { reason: "it ended the answer for a reason that is not known" }),
     }
 }
@@ -189,7 +191,7 @@ mod tests {
             ("tool_use", "Finish(Stop)"),
             ("max_tokens", "Finish(Length)"),
             ("model_context_window_exceeded", "Finish(Length)"),
-            ("refusal", "Finish(Refusal)"),
+            ("refusal", "Finish(Filtered)"),
             ("pause_turn", "Broken"),
             ("something_new", "Broken"),
         ];
