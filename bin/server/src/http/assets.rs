@@ -1,6 +1,9 @@
 //! Files of the web pages. All of them are in the binary.
 
-use std::io::{Read, Write};
+use std::{
+    io::{Read, Write},
+    sync::OnceLock,
+};
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -22,6 +25,8 @@ pub(super) struct Asset {
     pub(super) name: &'static str,
     pub(super) kind: &'static str,
     pub(super) content: Content,
+    /// A plain file once it was asked for, compressed.
+    packed: OnceLock<Vec<u8>>,
 }
 
 /// How a file lies in the binary.
@@ -42,11 +47,15 @@ impl Content {
 }
 
 impl Asset {
+    pub(super) const fn new(name: &'static str, kind: &'static str, content: Content) -> Self {
+        Self { name, kind, content, packed: OnceLock::new() }
+    }
+
     /// The file, compressed if the caller takes that, to be kept as `caching` says.
     ///
     /// # Errors
     /// `internal`, if what is in the binary can't be unpacked.
-    pub(super) fn serve(&self, request: &HttpRequest, caching: &'static str) -> Result<HttpResponse, ApiError> {
+    pub(super) fn serve(&'static self, request: &HttpRequest, caching: &'static str) -> Result<HttpResponse, ApiError> {
         let mut response = HttpResponse::Ok();
         response
             .content_type(self.kind)
@@ -57,14 +66,21 @@ impl Asset {
             (Content::Gzipped(bytes), true) => response.insert_header((header::CONTENT_ENCODING, "gzip")).body(bytes),
             (Content::Gzipped(bytes), false) => response.body(unpacked(bytes)?),
             (Content::Plain(text), true) => {
-                response.insert_header((header::CONTENT_ENCODING, "gzip")).body(packed(text)?)
+                let bytes = match self.packed.get() {
+                    Some(bytes) => bytes,
+                    None => {
+                        let bytes = packed(text)?;
+                        self.packed.get_or_init(|| bytes)
+                    }
+                };
+                response.insert_header((header::CONTENT_ENCODING, "gzip")).body(bytes.as_slice())
             }
             (Content::Plain(text), false) => response.body(text),
         })
     }
 }
 
-/// `text` as gzip. A file of ours takes less than a millisecond, and a browser asks for it once.
+/// `text` as gzip.
 pub(super) fn packed(text: &str) -> Result<Vec<u8>, ApiError> {
     let mut writer = GzEncoder::new(Vec::with_capacity(text.len() / 3), Compression::best());
     writer.write_all(text.as_bytes()).and_then(|()| writer.finish()).map_err(internal)

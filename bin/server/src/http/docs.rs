@@ -23,23 +23,19 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'u
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 static ASSETS: [Asset; 5] = [
-    Asset { name: "docs.js", kind: SCRIPT, content: Content::Plain(include_str!("../../web/docs.js")) },
-    Asset { name: "redoc.js", kind: SCRIPT, content: Content::Plain(include_str!("../../web/redoc.js")) },
-    Asset {
-        name: "swagger-ui.css",
-        kind: STYLE,
-        content: Content::Gzipped(include_bytes!("../../web/vendor/swagger-ui.css.gz")),
-    },
-    Asset {
-        name: "swagger-ui-bundle.js",
-        kind: SCRIPT,
-        content: Content::Gzipped(include_bytes!("../../web/vendor/swagger-ui-bundle.js.gz")),
-    },
-    Asset {
-        name: "redoc.standalone.js",
-        kind: SCRIPT,
-        content: Content::Gzipped(include_bytes!("../../web/vendor/redoc.standalone.js.gz")),
-    },
+    Asset::new("docs.js", SCRIPT, Content::Plain(include_str!("../../web/docs.js"))),
+    Asset::new("redoc.js", SCRIPT, Content::Plain(include_str!("../../web/redoc.js"))),
+    Asset::new("swagger-ui.css", STYLE, Content::Gzipped(include_bytes!("../../web/vendor/swagger-ui.css.gz"))),
+    Asset::new(
+        "swagger-ui-bundle.js",
+        SCRIPT,
+        Content::Gzipped(include_bytes!("../../web/vendor/swagger-ui-bundle.js.gz")),
+    ),
+    Asset::new(
+        "redoc.standalone.js",
+        SCRIPT,
+        Content::Gzipped(include_bytes!("../../web/vendor/redoc.standalone.js.gz")),
+    ),
 ];
 
 /// The OpenAPI document.

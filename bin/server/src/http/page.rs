@@ -31,21 +31,21 @@ const NOT_AT_ALL: &str = "no-store";
 
 macro_rules! own {
     ($kind:expr, $name:literal) => {
-        Asset { name: $name, kind: $kind, content: Content::Plain(include_str!(concat!("../../web/", $name))) }
+        Asset::new($name, $kind, Content::Plain(include_str!(concat!("../../web/", $name))))
     };
 }
 
 macro_rules! vendored {
     ($name:literal) => {
-        Asset {
-            name: concat!("vendor/", $name),
-            kind: SCRIPT,
-            content: Content::Gzipped(include_bytes!(concat!("../../web/vendor/", $name, ".gz"))),
-        }
+        Asset::new(
+            concat!("vendor/", $name),
+            SCRIPT,
+            Content::Gzipped(include_bytes!(concat!("../../web/vendor/", $name, ".gz"))),
+        )
     };
 }
 
-static ASSETS: &[Asset] = &[
+static ASSETS: [Asset; 36] = [
     own!(SCRIPT, "hitesh-client.js"),
     own!(SVG, "chat/icon.svg"),
     own!(STYLE, "chat/conversation.css"),
@@ -87,7 +87,7 @@ static ASSETS: &[Asset] = &[
 /// Sixteen hexadecimal digits that are others when any file is.
 static DIGEST: LazyLock<String> = LazyLock::new(|| {
     let mut hasher = blake3::Hasher::new();
-    for asset in ASSETS {
+    for asset in &ASSETS {
         hasher.update(asset.name.as_bytes()).update(asset.content.stored());
     }
     hasher.finalize().to_hex().chars().take(16).collect()
@@ -189,6 +189,6 @@ mod tests {
 
     #[test]
     fn the_packed_files_can_be_unpacked() {
-        assert_unpackable(ASSETS);
+        assert_unpackable(&ASSETS);
     }
 }

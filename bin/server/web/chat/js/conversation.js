@@ -4,8 +4,10 @@ import { Turn } from "./turn.js";
 import { TurnView } from "./views/turn.js";
 import { uuid } from "./storage.js";
 
-/** Turns that are fetched at once; older ones come when the reader gets there. */
-const PAGE_TURNS = 40;
+/** Turns that are shown at first; older ones come when the reader gets there. */
+const FIRST_TURNS = 20;
+/** Fewer, since the reader is in the middle of scrolling. */
+const OLDER_TURNS = 8;
 
 /**
  * @typedef {object} Surroundings What conversations share.
@@ -89,7 +91,8 @@ export class Conversation {
   }
 
   async #loadPage(before) {
-    const messages = await this.#around.client.history(this.id, { limit: PAGE_TURNS, before });
+    const limit = before ? OLDER_TURNS : FIRST_TURNS;
+    const messages = await this.#around.client.history(this.id, { limit, before });
     const session = this.#around.sessions.get(this.id);
     /** @type {Map<string, any>} */
     const past = new Map();
@@ -99,7 +102,7 @@ export class Conversation {
       else turn.answer = message.content;
       past.set(message.turn_id, turn);
     }
-    this.#hasOlder = past.size >= PAGE_TURNS;
+    this.#hasOlder = past.size >= limit;
     // What is to take another one's place is shown there, by `#resume`.
     const { turn: own, replaces } = session?.request ?? {};
     if (own && replaces && past.has(replaces) && past.get(own)?.status === "running") past.delete(own);

@@ -19,7 +19,7 @@ import { toast } from "./views/toast.js";
 import { errorWords } from "./words.js";
 
 /** How near the top of a conversation older turns are fetched. */
-const OLDER_WITHIN = 600;
+const OLDER_WITHIN = 1500;
 
 const client = new HiteshClient({ apiKey });
 const sessions = new SessionList();

@@ -4,8 +4,13 @@
  */
 
 import DOMPurify from "../../vendor/dompurify.js";
-import { Marked } from "../../vendor/marked.js";
+import { Lexer, Marked } from "../../vendor/marked.js";
 
+/**
+ * A paragraph longer than this is shown as it is: the time that emphasis takes to find grows with the square of the length,
+ * and a model that lost its way writes a hundred thousand asterisks.
+ */
+const MAX_INLINE = 4000;
 /** Where a link may lead. */
 const SAFE_LINK = /^(https?:|mailto:)/i;
 
@@ -49,7 +54,13 @@ const marked = new Marked({
 
 /** The blocks of a text. @param {string} text @returns {import("marked").Token[]} */
 export function blocks(text) {
-  return marked.lexer(text);
+  const lexer = new Lexer(marked.defaults);
+  lexer.blockTokens(text, lexer.tokens);
+  for (const { src, tokens } of lexer.inlineQueue) {
+    if (src.length > MAX_INLINE) tokens.push({ type: "text", raw: src, text: src, escaped: false });
+    else lexer.inlineTokens(src, tokens);
+  }
+  return lexer.tokens;
 }
 
 /**

@@ -38,7 +38,8 @@ export function openMenu(button, items) {
     if (event.key !== "Tab") event.preventDefault();
     event.stopPropagation();
   });
-  document.body.append(menu);
+  // In the landmark that the button is in.
+  (button.closest("aside, main") ?? document.body).append(menu);
   const place = button.getBoundingClientRect();
   const size = menu.getBoundingClientRect();
   const top = place.bottom + size.height + MARGIN > innerHeight ? place.top - size.height : place.bottom;

@@ -184,7 +184,8 @@ export class TurnView {
   #showState() {
     const turn = this.#turn;
     this.element.dataset.state = turn.state;
-    this.element.toggleAttribute("aria-busy", turn.isRunning);
+    if (turn.isRunning) this.element.setAttribute("aria-busy", "true");
+    else this.element.removeAttribute("aria-busy");
     if (turn.isRunning) {
       const words = turn.stopping ? "Stopping" : turn.reconnecting ? "Reconnecting" : statusWords(turn.statuses, turn.meta.provider);
       const isQuiet = turn.state === "running" && !turn.reconnecting && !turn.stopping;
@@ -193,8 +194,7 @@ export class TurnView {
         this.#waiting.replaceChildren(icon("cup"), h("span", {}, `${words}…`));
         if (!isQuiet) this.#around.announcer.say(words);
       }
-      this.#waiting.classList.toggle("quiet", isQuiet);
-      this.#waiting.hidden = false;
+      this.#waiting.hidden = isQuiet;
       this.#problem.hidden = true;
       if (!this.#actions.classList.contains("reserved")) {
         this.#actions.replaceChildren();
