@@ -21,7 +21,7 @@ test("words appear as they are made, and the steps fold when the answer starts",
   const page = await open();
   await ask(page, "Growing?");
   const think = turn(page).locator(".step").nth(1);
-  await think.getByText("order aata hai").waitFor();
+  await think.locator(".step-text").getByText("order aata hai").waitFor();
   assert.equal(await think.evaluate((details) => details.open), true, "a step is open while it grows");
   assert.equal(await turn(page).locator(".answer-text").innerText(), "");
   it.upstream.release();

@@ -76,6 +76,19 @@ test("a question whose reply is lost is asked once, and answered", async () => {
   await proxy.close();
 });
 
+test("a reload before the first word asks no second time", async () => {
+  it.upstream.play(() => ({ ...WHOLE, held: true, until: "" }));
+  const asked = it.upstream.requests.length;
+  const page = await visit(it.browser, it.server.url);
+  await ask(page, "Early reload?");
+  await page.reload();
+  await turn(page).waitFor();
+  it.upstream.release();
+  await assertWhole(page);
+  assert.equal(it.upstream.requests.length, asked + 1);
+  await done(page);
+});
+
 test("an answer that is made again goes on after a reload, in its place", async () => {
   it.upstream.play(() => ({ output: "The old answer." }));
   const page = await visit(it.browser, it.server.url);
