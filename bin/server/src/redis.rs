@@ -25,12 +25,12 @@ pub(crate) fn sessions(settings: &RedisSettings) -> Result<Arc<dyn SessionStore>
 /// Reaches the server; where it is, without user and password, and why it does not answer.
 pub(crate) async fn reach(settings: &RedisSettings) -> Result<(String, Result<(), String>), BackendError> {
     let link = link(settings, settings.deadline)?;
-    Ok((link.address().to_string(), link.ping().await.map_err(|error| error.to_string())))
+    Ok((link.servers().to_string(), link.ping().await.map_err(|error| error.to_string())))
 }
 
 fn link(settings: &RedisSettings, deadline: Duration) -> Result<Link, BackendError> {
     let address = Address::parse(settings.url.expose_secret());
     let address = address.map_err(|error| BackendError::Redis(format!("redis.url: {error}")))?;
-    let link = LinkSettings { address, connections: settings.connections, deadline };
+    let link = LinkSettings { connections: settings.connections, ..LinkSettings::new(address, deadline) };
     Link::new(link, Handle::current()).map_err(|error| BackendError::Redis(error.to_string()))
 }

@@ -14,14 +14,14 @@ const HOUR: Duration = Duration::from_secs(3600);
 const KEY: CacheKey = CacheKey::new([7; 32]);
 
 fn cache_on(server: &RedisServer, prefix: &str) -> RedisCache {
-    let settings = LinkSettings { address: server.address(), connections: 8, deadline: Duration::from_millis(250) };
+    let settings = LinkSettings::new(server.address(), Duration::from_millis(250));
     RedisCache::new(Link::new(settings, Handle::current()).unwrap(), prefix)
 }
 
 hitesh_cache::conformance_tests!(async {
     let server = RedisServer::start();
     // As much time as a busy machine may take: these are no tests of deadlines.
-    let settings = LinkSettings { address: server.address(), connections: 8, deadline: Duration::from_secs(10) };
+    let settings = LinkSettings::new(server.address(), Duration::from_secs(10));
     let cache = RedisCache::new(Link::new(settings, Handle::current()).unwrap(), "test");
     (Arc::new(cache) as Arc<dyn Cache>, server)
 });

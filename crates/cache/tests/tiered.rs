@@ -14,7 +14,7 @@ fn key(number: u8) -> CacheKey {
 }
 
 fn cache_on(server: &RedisServer, deadline: Duration) -> TieredCache {
-    let settings = LinkSettings { address: server.address(), connections: 8, deadline };
+    let settings = LinkSettings::new(server.address(), deadline);
     let behind = RedisCache::new(Link::new(settings, Handle::current()).unwrap(), "test");
     TieredCache::new(MokaCache::new(32 * 1024 * 1024), behind)
 }

@@ -1,12 +1,37 @@
 use std::fmt;
 
-use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
+use redis::{
+    Client, ClientTlsConfig, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo, RedisResult, TlsCertificates,
+};
 
-/// Where a Redis server is, and who asks. User and password are never shown.
-#[derive(Clone)]
+/// Where a Redis server is, and how it is spoken to. User and password are never shown.
+#[derive(Clone, PartialEq)]
 pub struct Address {
-    info: ConnectionInfo,
-    shown: String,
+    host: String,
+    port: u16,
+    access: Access,
+}
+
+/// How a server is spoken to: who asks, for which database, and whether by TLS. Nothing of it is ever shown.
+#[derive(Clone, Default, PartialEq)]
+pub struct Access {
+    /// The user; the server's default one if there is none.
+    pub username: Option<String>,
+    /// The user's password.
+    pub password: Option<String>,
+    /// The number of the database; a cluster has only 0.
+    pub database: i64,
+    /// TLS, if it is to be used.
+    pub tls: Option<Certificates>,
+}
+
+/// The certificates of TLS, in PEM.
+#[derive(Clone, Default, PartialEq)]
+pub struct Certificates {
+    /// Those that a server's has to be signed by; none are those that this machine trusts.
+    pub authorities: Option<Vec<u8>>,
+    /// The client's own certificate and its key, for servers that ask for one.
+    pub client: Option<(Vec<u8>, Vec<u8>)>,
 }
 
 /// A text is no [`Address`]. It never quotes the text, which may hold a password.
@@ -25,22 +50,93 @@ impl Address {
             return Err(AddressError);
         }
         let info = url.into_connection_info().map_err(|_| AddressError)?;
-        let shown = match info.addr() {
-            ConnectionAddr::Tcp(host, port) => format!("redis://{host}:{port}"),
-            ConnectionAddr::TcpTls { host, port, insecure: false, .. } => format!("rediss://{host}:{port}"),
+        let (host, port, tls) = match info.addr() {
+            ConnectionAddr::Tcp(host, port) => (host, *port, None),
+            ConnectionAddr::TcpTls { host, port, insecure: false, .. } => (host, *port, Some(Certificates::default())),
             _ => return Err(AddressError),
         };
-        Ok(Self { info, shown })
+        let settings = info.redis_settings();
+        let access = Access {
+            username: settings.username().map(str::to_owned),
+            password: settings.password().map(str::to_owned),
+            database: settings.db(),
+            tls,
+        };
+        Ok(Self { host: host.clone(), port, access })
     }
 
-    pub(crate) fn info(&self) -> ConnectionInfo {
-        self.info.clone()
+    /// The server at `host` and `port`.
+    pub fn new(host: impl Into<String>, port: u16, access: Access) -> Self {
+        Self { host: host.into(), port, access }
+    }
+
+    /// With this user and password, unless it names some itself.
+    #[must_use]
+    pub fn or_user(mut self, username: Option<&str>, password: Option<&str>) -> Self {
+        if self.access.username.is_none() && self.access.password.is_none() {
+            self.access.username = username.map(str::to_owned);
+            self.access.password = password.map(str::to_owned);
+        }
+        self
+    }
+
+    /// With these certificates, if it is spoken to by TLS.
+    #[must_use]
+    pub fn with_certificates(mut self, certificates: &Certificates) -> Self {
+        if let Some(tls) = &mut self.access.tls {
+            tls.clone_from(certificates);
+        }
+        self
+    }
+
+    /// How it is spoken to.
+    pub fn access(&self) -> &Access {
+        &self.access
+    }
+
+    pub(crate) fn host(&self) -> &str {
+        &self.host
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// A client of it, that has sent nothing yet.
+    ///
+    /// # Errors
+    /// If a certificate or a key is none.
+    pub(crate) fn client(&self) -> RedisResult<Client> {
+        let (host, port) = (self.host.clone(), self.port);
+        let Access { username, password, database, tls } = &self.access;
+        let mut settings = RedisConnectionInfo::default().set_db(*database);
+        if let Some(username) = username {
+            settings = settings.set_username(username);
+        }
+        if let Some(password) = password {
+            settings = settings.set_password(password);
+        }
+        let Some(Certificates { authorities, client }) = tls else {
+            let info = ConnectionAddr::Tcp(host, port).into_connection_info()?;
+            return Client::open(info.set_redis_settings(settings));
+        };
+        let addr = ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None };
+        let own = |(certificate, key): &(Vec<u8>, Vec<u8>)| ClientTlsConfig {
+            client_cert: certificate.clone(),
+            client_key: key.clone(),
+        };
+        let certificates = TlsCertificates { root_cert: authorities.clone(), client_tls: client.as_ref().map(own) };
+        Client::build_with_tls(addr.into_connection_info()?.set_redis_settings(settings), certificates)
     }
 }
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.shown)
+        let scheme = if self.access.tls.is_some() { "rediss" } else { "redis" };
+        match self.host.contains(':') {
+            true => write!(f, "{scheme}://[{}]:{}", self.host.trim_matches(['[', ']']), self.port),
+            false => write!(f, "{scheme}://{}:{}", self.host, self.port),
+        }
     }
 }
 
@@ -50,13 +146,15 @@ impl fmt::Debug for Address {
     }
 }
 
-impl PartialEq for Address {
-    fn eq(&self, other: &Self) -> bool {
-        let who = |address: &Self| {
-            let settings = address.info.redis_settings();
-            (settings.username().map(str::to_owned), settings.password().map(str::to_owned), settings.db())
-        };
-        self.shown == other.shown && who(self) == who(other)
+impl fmt::Debug for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Access").field("tls", &self.tls.is_some()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Certificates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Certificates").finish_non_exhaustive()
     }
 }
 
@@ -72,11 +170,17 @@ mod tests {
             ("rediss://u:p@example.com", "rediss://example.com:6379", 0),
         ] {
             let address = Address::parse(text).unwrap();
-            assert_eq!((address.to_string().as_str(), address.info.redis_settings().db()), (shown, db));
+            assert_eq!((address.to_string().as_str(), address.access.database), (shown, db));
         }
         let address = Address::parse("redis://app:s%40crate@redis:1").unwrap();
-        let settings = address.info.redis_settings();
-        assert_eq!((settings.username(), settings.password()), (Some("app"), Some("s@crate")));
+        let Access { username, password, .. } = address.access;
+        assert_eq!((username.as_deref(), password.as_deref()), (Some("app"), Some("s@crate")));
+    }
+
+    #[test]
+    fn an_address_that_names_a_user_keeps_it() {
+        let user = |url| Address::parse(url).unwrap().or_user(Some("app"), Some("other")).access.password.unwrap();
+        assert_eq!((user("redis://:own@redis").as_str(), user("redis://redis").as_str()), ("own", "other"));
     }
 
     #[test]
@@ -91,6 +195,7 @@ mod tests {
     #[test]
     fn user_and_password_are_never_shown() {
         let address = Address::parse("redis://hunter1:hunter2@redis").unwrap();
-        assert!(!format!("{address} {address:?} {address:#?}").contains("hunter"));
+        let access = address.access();
+        assert!(!format!("{address} {address:?} {address:#?} {access:?}").contains("hunter"));
     }
 }

@@ -1,11 +1,6 @@
 use std::{fmt, sync::Arc, time::Duration};
 
-use deadpool::{
-    Runtime,
-    managed::{Object, PoolError},
-};
-use parking_lot::Mutex;
-use redis::{Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, ScriptInvocation, ServerErrorKind};
+use redis::{Cmd, FromRedisValue, Pipeline, RedisError, ScriptInvocation};
 use tokio::runtime::Handle;
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
@@ -13,22 +8,36 @@ use tokio_util::{
 };
 
 use crate::{
-    Address,
-    pool::{Manager, Pool},
+    Servers,
+    call::{self, Answer, Call},
+    error::{Failed, LinkError, words},
+    node::Node,
+    pool::Manager,
 };
 
 /// How often a server that is away is asked whether it is back.
 const ASK_AGAIN: Duration = Duration::from_millis(100);
 
-/// How a server is spoken to.
+/// How servers are spoken to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LinkSettings {
-    /// Where it is.
-    pub address: Address,
-    /// Connections at most; each serves one call at a time.
+    /// Where they are.
+    pub servers: Servers,
+    /// Connections at most, to each server; each serves one call at a time.
     pub connections: usize,
     /// How long a call may take, from its wish for a connection to its reply.
     pub deadline: Duration,
+    /// What [`Link::script_to_replicas`] waits for; none is nothing.
+    pub replicas: Option<Wait>,
+}
+
+/// What makes a write one that survives its primary: that replicas have it too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wait {
+    /// So many replicas.
+    pub replicas: u32,
+    /// Waited for so long at most, beyond the call's deadline.
+    pub timeout: Duration,
 }
 
 /// A pool of connections to one server, behind a breaker. Dropping it closes them.
@@ -41,42 +50,17 @@ pub struct Link {
 }
 
 struct Shared {
-    pool: Pool,
+    node: Node,
+    servers: Servers,
     deadline: Duration,
-    address: Address,
-    /// Why the server is away, while it is.
-    away: Mutex<Option<String>>,
+    replicas: Option<Wait>,
 }
 
-/// Why a call came to nothing.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum LinkError {
-    /// The server can't be reached or can't serve now: later.
-    #[error("redis is unavailable: {reason}")]
-    Unavailable {
-        /// In words of ours.
-        reason: String,
-        /// The call may have been done all the same, or may be yet.
-        in_doubt: bool,
-    },
-    /// The server answered with something else than was expected.
-    #[error("redis gave an answer that makes no sense here: {reason}")]
-    Invalid {
-        /// In words of ours.
-        reason: String,
-    },
-}
-
-/// A call that came to nothing, and whether others would too.
-struct Failed {
-    error: LinkError,
-    away: bool,
-}
-
-enum Call<'a> {
-    Command(&'a Cmd),
-    Pipeline(&'a Pipeline),
-    Script(&'a ScriptInvocation<'a>),
+impl LinkSettings {
+    /// Up to 16 connections, and no wait for replicas.
+    pub fn new(servers: impl Into<Servers>, deadline: Duration) -> Self {
+        Self { servers: servers.into(), connections: 16, deadline, replicas: None }
+    }
 }
 
 impl Link {
@@ -85,20 +69,14 @@ impl Link {
     /// # Errors
     /// If TLS can't be set up.
     pub fn new(settings: LinkSettings, runtime: Handle) -> Result<Self, LinkError> {
-        let LinkSettings { address, connections, deadline } = settings;
+        let LinkSettings { servers, connections, deadline, replicas } = settings;
         let invalid = |reason: String| LinkError::Invalid { reason };
-        let manager = Manager::new(&address, deadline).map_err(|error| invalid(words(&error)))?;
-        let pool = Pool::builder(manager)
-            .max_size(connections.max(1))
-            .wait_timeout(Some(deadline))
-            .create_timeout(Some(deadline))
-            .recycle_timeout(Some(deadline))
-            .runtime(Runtime::Tokio1)
-            .build()
-            .map_err(|error| invalid(error.to_string()))?;
+        let Servers::Single(address) = &servers else { return Err(invalid("only one server is spoken to".to_owned())) };
+        let client = address.client().map_err(|error| invalid(words(&error)))?;
+        let node = Node::new(address.to_string(), connections, deadline, |era| Manager::new(client, deadline, era));
         let stop = CancellationToken::new();
         Ok(Self {
-            shared: Arc::new(Shared { pool, deadline, address, away: Mutex::default() }),
+            shared: Arc::new(Shared { node: node.map_err(invalid)?, servers, deadline, replicas }),
             tasks: TaskTracker::new(),
             runtime,
             _stop_at_drop: stop.clone().drop_guard(),
@@ -106,153 +84,93 @@ impl Link {
         })
     }
 
-    /// One command.
+    /// One command. A cluster has it done by the node that has its first key.
     pub async fn command<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, LinkError> {
         self.call(Call::Command(command)).await
     }
 
-    /// Several commands in one round trip.
+    /// Several commands in one round trip, whose keys are all in one slot: a cluster has them done by the node that has the
+    /// first of them.
     pub async fn pipeline<T: FromRedisValue>(&self, pipeline: &Pipeline) -> Result<T, LinkError> {
         self.call(Call::Pipeline(pipeline)).await
     }
 
-    /// A script: one round trip, and two more when the server does not know it yet.
+    /// A script, whose keys are all in one slot: one round trip, and two more when the server does not know it yet. A cluster
+    /// has it done by the node that has its first key.
     pub async fn script<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T, LinkError> {
-        self.call(Call::Script(script)).await
+        self.call(Call::script(script, None).map_err(unknown_script)?).await
+    }
+
+    /// Like [`script`](Self::script), and whether as many replicas have what it wrote as [`LinkSettings::replicas`] says; true
+    /// if that says nothing. What did not reach them in time is on the primary all the same, and on its way to them.
+    ///
+    /// It takes one round trip still, which ends when they have it, or after that time.
+    pub async fn script_to_replicas<T: FromRedisValue>(
+        &self,
+        script: &ScriptInvocation<'_>,
+    ) -> Result<(T, bool), LinkError> {
+        let call = Call::script(script, self.shared.replicas).map_err(unknown_script)?;
+        let Answer { value, reached } = self.answer(call).await?;
+        Ok((read(value)?, reached))
     }
 
     /// Asks whether the server is there, whatever was known of it.
     pub async fn ping(&self) -> Result<(), LinkError> {
-        self.shared.call(Call::Command(&redis::cmd("PING"))).await.map_err(|failed| failed.error)
+        self.shared.check().await.map_err(|failed| failed.error)
     }
 
-    /// Where the server is, without user and password.
-    pub fn address(&self) -> &Address {
-        &self.shared.address
+    /// Where the servers are, without user and password.
+    pub fn servers(&self) -> &Servers {
+        &self.shared.servers
     }
 
     /// Closes the connections. Every later call is [`LinkError::Unavailable`].
     pub fn close(&self) {
         self.stop.cancel();
-        self.shared.pool.close();
+        self.shared.node.close();
     }
 
     async fn call<T: FromRedisValue>(&self, call: Call<'_>) -> Result<T, LinkError> {
-        if let Some(reason) = self.shared.away.lock().clone() {
-            return Err(LinkError::Unavailable { reason, in_doubt: false });
-        }
-        let result = self.shared.call(call).await;
-        if let Err(Failed { error: LinkError::Unavailable { reason, .. }, away: true }) = &result {
-            self.open_breaker(reason);
-        }
-        result.map_err(|failed| failed.error)
+        read(self.answer(call).await?.value)
     }
 
-    fn open_breaker(&self, reason: &str) {
-        {
-            let mut away = self.shared.away.lock();
-            if away.is_some() || self.shared.pool.is_closed() {
-                return;
-            }
-            *away = Some(reason.to_owned());
+    async fn answer(&self, call: Call<'_>) -> Result<Answer, LinkError> {
+        if let Some(reason) = self.shared.node.away() {
+            return Err(LinkError::Unavailable { reason, in_doubt: false });
         }
-        tracing::warn!(server = %self.shared.address, reason, "redis is away");
-        // Most likely they are all dead, and a new one is quickly made.
-        self.shared.pool.retain(|_, _| false);
-        let (shared, stop) = (Arc::clone(&self.shared), self.stop.clone());
-        let until_back = async move { stop.run_until_cancelled(shared.until_back()).await };
-        self.tasks.spawn_on(until_back, &self.runtime);
+        let result = self.shared.node.call(&call, call.deadline(self.shared.deadline), false).await;
+        if self.shared.node.opens(&result) {
+            let (shared, stop) = (Arc::clone(&self.shared), self.stop.clone());
+            let until_back = async move { stop.run_until_cancelled(shared.until_back()).await };
+            self.tasks.spawn_on(until_back, &self.runtime);
+        }
+        result.map_err(|failed| failed.error)
     }
 }
 
 impl Shared {
-    async fn call<T: FromRedisValue>(&self, call: Call<'_>) -> Result<T, Failed> {
-        let work = async {
-            let mut connection = self.pool.get().await.map_err(no_connection)?;
-            let result = match call {
-                Call::Command(command) => command.query_async(&mut *connection).await,
-                Call::Pipeline(pipeline) => pipeline.query_async(&mut *connection).await,
-                Call::Script(script) => script.invoke_async(&mut *connection).await,
-            };
-            result.map_err(|error| {
-                if error.is_unrecoverable_error() || error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly) {
-                    drop(Object::take(connection));
-                }
-                sorted(&error)
-            })
-        };
-        match tokio::time::timeout(self.deadline, work).await {
-            Ok(result) => result,
-            Err(_) => {
-                let reason = format!("no answer within {:?}", self.deadline);
-                Err(Failed { error: LinkError::Unavailable { reason, in_doubt: true }, away: true })
-            }
-        }
+    async fn check(&self) -> Result<(), Failed> {
+        self.node.call(&Call::Command(&redis::cmd("PING")), self.deadline, false).await.map(|_| ())
     }
 
     async fn until_back(&self) {
-        while self.call::<()>(Call::Command(&redis::cmd("PING"))).await.is_err() {
+        while self.check().await.is_err() {
             tokio::time::sleep(ASK_AGAIN).await;
         }
-        *self.away.lock() = None;
-        tracing::info!(server = %self.address, "redis is back");
+        self.node.back();
     }
 }
 
-fn no_connection(error: PoolError<RedisError>) -> Failed {
-    let reason = match error {
-        PoolError::Backend(error) => words(&error),
-        PoolError::Timeout(_) => "no connection could be had in time".to_owned(),
-        PoolError::Closed | PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_) => {
-            "the link is closed".to_owned()
-        }
-    };
-    Failed { error: LinkError::Unavailable { reason, in_doubt: false }, away: true }
+fn read<T: FromRedisValue>(value: redis::Value) -> Result<T, LinkError> {
+    call::read(value).map_err(|error| LinkError::Invalid { reason: words(&error) })
 }
 
-fn sorted(error: &RedisError) -> Failed {
-    let reason = words(error);
-    let kind = error.kind();
-    let error = match kind {
-        ErrorKind::UnexpectedReturnType | ErrorKind::Parse => LinkError::Invalid { reason },
-        kind => LinkError::Unavailable { reason, in_doubt: kind == ErrorKind::Io },
-    };
-    // A server without memory still reads and forgets, and one that forbids a command knows others.
-    let away = match kind {
-        ErrorKind::Io | ErrorKind::AuthenticationFailed => true,
-        ErrorKind::Server(kind) => matches!(
-            kind,
-            ServerErrorKind::BusyLoading
-                | ServerErrorKind::ReadOnly
-                | ServerErrorKind::MasterDown
-                | ServerErrorKind::ClusterDown
-        ),
-        _ => false,
-    };
-    Failed { error, away }
-}
-
-/// What went wrong, without the server's own words: they may quote a key or a script.
-fn words(error: &RedisError) -> String {
-    match error.kind() {
-        ErrorKind::AuthenticationFailed => "it refused the user or the password".to_owned(),
-        ErrorKind::UnexpectedReturnType | ErrorKind::Parse => "the answer has another form".to_owned(),
-        ErrorKind::InvalidClientConfig => "the address can't be used".to_owned(),
-        ErrorKind::Io if error.is_connection_refusal() => "it refused the connection".to_owned(),
-        ErrorKind::Io if error.is_timeout() => "it gave no answer in time".to_owned(),
-        ErrorKind::Io => "the connection broke".to_owned(),
-        _ => match error.code() {
-            Some("LOADING") => "it is loading its data".to_owned(),
-            Some("READONLY") => "it is a replica".to_owned(),
-            Some("OOM") => "it has no memory left".to_owned(),
-            Some(code) if code.len() <= 16 && code.bytes().all(|b| b.is_ascii_uppercase()) => format!("it says {code}"),
-            _ => "it failed".to_owned(),
-        },
-    }
+fn unknown_script(error: RedisError) -> LinkError {
+    LinkError::Invalid { reason: words(&error) }
 }
 
 impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Link").field("address", &self.shared.address).finish_non_exhaustive()
+        f.debug_struct("Link").field("servers", &self.shared.servers).finish_non_exhaustive()
     }
 }

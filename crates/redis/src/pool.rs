@@ -1,11 +1,17 @@
 //! Connections that are used one call at a time.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use deadpool::managed::{self, Metrics, RecycleError, RecycleResult};
-use redis::{AsyncConnectionConfig, Client, RedisError, aio::MultiplexedConnection};
+use redis::{AsyncConnectionConfig, Client, aio::MultiplexedConnection};
 
-use crate::Address;
+use crate::error::words;
 
 /// Connections that have been idle for so long are tried before they are used. Trying each would cost each call a second
 /// round trip; what breaks a connection that is in use is met by the call itself.
@@ -18,28 +24,61 @@ pub(crate) type Pool = managed::Pool<Manager>;
 pub(crate) struct Manager {
     client: Client,
     config: AsyncConnectionConfig,
+    era: Era,
+}
+
+/// Counts the times that a server was found away. What was connected before the last one is not used again.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Era(Arc<AtomicU64>);
+
+/// A connection and the era in which it was made.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) open: MultiplexedConnection,
+    pub(crate) era: u64,
+}
+
+/// Why there is no connection, in words of ours.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct NoConnection(pub(crate) String);
+
+impl Era {
+    pub(crate) fn now(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+
+    pub(crate) fn end(&self) {
+        self.0.fetch_add(1, Relaxed);
+    }
 }
 
 impl Manager {
-    pub(crate) fn new(address: &Address, deadline: Duration) -> Result<Self, RedisError> {
-        let config =
-            AsyncConnectionConfig::new().set_connection_timeout(Some(deadline)).set_response_timeout(Some(deadline));
-        Ok(Self { client: Client::open(address.info())?, config })
+    /// `deadline` is for making a connection; the pool's user has one for each call.
+    pub(crate) fn new(client: Client, deadline: Duration, era: Era) -> Self {
+        let config = AsyncConnectionConfig::new().set_connection_timeout(Some(deadline)).set_response_timeout(None);
+        Self { client, config, era }
     }
 }
 
 impl managed::Manager for Manager {
-    type Type = MultiplexedConnection;
-    type Error = RedisError;
+    type Type = Connection;
+    type Error = NoConnection;
 
-    async fn create(&self) -> Result<MultiplexedConnection, RedisError> {
-        self.client.get_multiplexed_async_connection_with_config(&self.config).await
+    async fn create(&self) -> Result<Connection, NoConnection> {
+        let era = self.era.now();
+        let open = self.client.get_multiplexed_async_connection_with_config(&self.config).await;
+        Ok(Connection { open: open.map_err(|error| NoConnection(words(&error)))?, era })
     }
 
-    async fn recycle(&self, connection: &mut MultiplexedConnection, metrics: &Metrics) -> RecycleResult<RedisError> {
+    async fn recycle(&self, connection: &mut Connection, metrics: &Metrics) -> RecycleResult<NoConnection> {
+        if connection.era != self.era.now() {
+            return Err(RecycleError::message("the server was away since"));
+        }
         if metrics.last_used() < IDLE {
             return Ok(());
         }
-        redis::cmd("PING").query_async::<()>(connection).await.map_err(RecycleError::Backend)
+        let answer = redis::cmd("PING").query_async::<()>(&mut connection.open).await;
+        answer.map_err(|error| RecycleError::Backend(NoConnection(words(&error))))
     }
 }

@@ -101,7 +101,7 @@ fn spawn(folder: &TempDir, port: u16) -> Child {
     let mut command = Command::new("redis-server");
     command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "yes"]);
     // Its process hands each write to the system before it answers, which is enough to survive its own death.
-    command.args(["--appendfsync", "everysec", "--dir"]).arg(folder.path());
+    command.args(["--appendfsync", "everysec", "--repl-diskless-sync-delay", "0", "--dir"]).arg(folder.path());
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.spawn().expect("the tests of Redis need redis-server (Debian: apt-get install redis-server)")
 }

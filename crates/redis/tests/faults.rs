@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 const DEADLINE: Duration = Duration::from_millis(250);
 
 fn link_to(address: Address) -> Link {
-    Link::new(LinkSettings { address, connections: 4, deadline: DEADLINE }, Handle::current()).unwrap()
+    Link::new(LinkSettings::new(address, DEADLINE), Handle::current()).unwrap()
 }
 
 async fn get(link: &Link) -> Result<Option<String>, LinkError> {

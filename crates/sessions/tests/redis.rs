@@ -24,7 +24,7 @@ struct Successive {
 impl Successive {
     fn on(server: &RedisServer) -> Self {
         // As much time as a busy machine may take: this is no test of deadlines.
-        let settings = LinkSettings { address: server.address(), connections: 8, deadline: Duration::from_secs(10) };
+        let settings = LinkSettings::new(server.address(), Duration::from_secs(10));
         let current = Mutex::new(instance(&settings));
         Self { settings, current }
     }

@@ -25,7 +25,7 @@ fn instance(server: &RedisServer) -> RedisSessions {
 }
 
 fn with_lease(server: &RedisServer, lease: Duration) -> RedisSessions {
-    let settings = LinkSettings { address: server.address(), connections: 8, deadline: DEADLINE };
+    let settings = LinkSettings::new(server.address(), DEADLINE);
     let link = Link::new(settings, Handle::current()).unwrap();
     let settings = RedisSessionsSettings { lease, grace: GRACE, ..RedisSessionsSettings::default() };
     RedisSessions::new(link, settings, &Handle::current())
