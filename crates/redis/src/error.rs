@@ -48,6 +48,24 @@ impl Failed {
         Self { error: LinkError::Unavailable { reason: reason.into(), in_doubt: false }, away: true, redirect: None }
     }
 
+    /// The call was not done, and others may be.
+    pub(crate) fn refused(reason: impl Into<String>) -> Self {
+        Self { away: false, ..Self::unreached(reason) }
+    }
+
+    /// The same, with the server that it is about.
+    pub(crate) fn at(mut self, server: &str) -> Self {
+        let (LinkError::Unavailable { reason, .. } | LinkError::Invalid { reason }) = &mut self.error;
+        *reason = format!("{server}: {reason}");
+        self
+    }
+
+    /// In words of ours.
+    pub(crate) fn reason(self) -> String {
+        let (LinkError::Unavailable { reason, .. } | LinkError::Invalid { reason }) = self.error;
+        reason
+    }
+
     /// No reply in time.
     pub(crate) fn late(deadline: std::time::Duration) -> Self {
         let reason = format!("no answer within {deadline:?}");

@@ -1,12 +1,16 @@
 #![doc = include_str!("../README.md")]
 
 mod address;
+mod background;
 mod call;
+mod cluster;
 mod error;
 mod link;
 mod node;
 mod pool;
+mod sentinel;
 mod servers;
+mod slots;
 #[cfg(feature = "testing")]
 pub mod testing;
 

@@ -2,21 +2,17 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use redis::{Cmd, FromRedisValue, Pipeline, RedisError, ScriptInvocation};
 use tokio::runtime::Handle;
-use tokio_util::{
-    sync::{CancellationToken, DropGuard},
-    task::TaskTracker,
-};
 
 use crate::{
     Servers,
+    background::Background,
     call::{self, Answer, Call},
-    error::{Failed, LinkError, words},
-    node::Node,
-    pool::Manager,
+    cluster::Cluster,
+    error::{LinkError, words},
+    node::{Limit, Node},
+    pool::{Era, Manager},
+    sentinel::Primary,
 };
-
-/// How often a server that is away is asked whether it is back.
-const ASK_AGAIN: Duration = Duration::from_millis(100);
 
 /// How servers are spoken to.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,20 +36,19 @@ pub struct Wait {
     pub timeout: Duration,
 }
 
-/// A pool of connections to one server, behind a breaker. Dropping it closes them.
+/// Pooled connections to servers, each behind a breaker. Dropping it closes them.
 pub struct Link {
-    shared: Arc<Shared>,
-    tasks: TaskTracker,
-    runtime: Handle,
-    stop: CancellationToken,
-    _stop_at_drop: DropGuard,
-}
-
-struct Shared {
-    node: Node,
+    route: Route,
     servers: Servers,
     deadline: Duration,
     replicas: Option<Wait>,
+    background: Background,
+}
+
+/// Who does a call.
+enum Route {
+    One(Arc<Node>),
+    Cluster(Arc<Cluster>),
 }
 
 impl LinkSettings {
@@ -64,24 +59,30 @@ impl LinkSettings {
 }
 
 impl Link {
-    /// A link over which nothing was sent yet: a server that is away now may be there later. Its task runs on `runtime`.
+    /// A link over which nothing was sent yet: a server that is away now may be there later. Its tasks run on `runtime`.
     ///
     /// # Errors
     /// If TLS can't be set up.
     pub fn new(settings: LinkSettings, runtime: Handle) -> Result<Self, LinkError> {
         let LinkSettings { servers, connections, deadline, replicas } = settings;
-        let invalid = |reason: String| LinkError::Invalid { reason };
-        let Servers::Single(address) = &servers else { return Err(invalid("only one server is spoken to".to_owned())) };
-        let client = address.client().map_err(|error| invalid(words(&error)))?;
-        let node = Node::new(address.to_string(), connections, deadline, |era| Manager::new(client, deadline, era));
-        let stop = CancellationToken::new();
-        Ok(Self {
-            shared: Arc::new(Shared { node: node.map_err(invalid)?, servers, deadline, replicas }),
-            tasks: TaskTracker::new(),
-            runtime,
-            _stop_at_drop: stop.clone().drop_guard(),
-            stop,
-        })
+        let background = Background::new(runtime);
+        let route = match &servers {
+            Servers::Single(address) => {
+                let client = address.client().map_err(unusable)?;
+                let manager = |era| Manager::to_server(client, deadline, era);
+                one(address.host(), &servers, connections, deadline, manager)?
+            }
+            Servers::Sentinel(sentinels) => {
+                let primary = Primary::new(sentinels.clone()).map_err(unusable)?;
+                let manager = |era| Manager::to_primary(primary, deadline, era);
+                one(&sentinels.primary, &servers, connections, deadline, manager)?
+            }
+            Servers::Cluster(nodes) => {
+                nodes.iter().try_for_each(|node| node.client().map(|_| ())).map_err(unusable)?;
+                Route::Cluster(Arc::new(Cluster::new(nodes.clone(), connections, deadline, background.clone())))
+            }
+        };
+        Ok(Self { route, servers, deadline, replicas, background })
     }
 
     /// One command. A cluster has it done by the node that has its first key.
@@ -98,7 +99,7 @@ impl Link {
     /// A script, whose keys are all in one slot: one round trip, and two more when the server does not know it yet. A cluster
     /// has it done by the node that has its first key.
     pub async fn script<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T, LinkError> {
-        self.call(Call::script(script, None).map_err(unknown_script)?).await
+        self.call(Call::script(script, None).map_err(unusable)?).await
     }
 
     /// Like [`script`](Self::script), and whether as many replicas have what it wrote as [`LinkSettings::replicas`] says; true
@@ -109,25 +110,33 @@ impl Link {
         &self,
         script: &ScriptInvocation<'_>,
     ) -> Result<(T, bool), LinkError> {
-        let call = Call::script(script, self.shared.replicas).map_err(unknown_script)?;
+        let call = Call::script(script, self.replicas).map_err(unusable)?;
         let Answer { value, reached } = self.answer(call).await?;
         Ok((read(value)?, reached))
     }
 
-    /// Asks whether the server is there, whatever was known of it.
+    /// Asks whether the servers are there, whatever was known of them: of a cluster, each that has slots.
     pub async fn ping(&self) -> Result<(), LinkError> {
-        self.shared.check().await.map_err(|failed| failed.error)
+        let limit = Limit::of(self.deadline);
+        let checked = match &self.route {
+            Route::One(node) => node.check(limit).await,
+            Route::Cluster(cluster) => cluster.check(limit).await,
+        };
+        checked.map_err(|failed| failed.error)
     }
 
     /// Where the servers are, without user and password.
     pub fn servers(&self) -> &Servers {
-        &self.shared.servers
+        &self.servers
     }
 
     /// Closes the connections. Every later call is [`LinkError::Unavailable`].
     pub fn close(&self) {
-        self.stop.cancel();
-        self.shared.node.close();
+        self.background.stop();
+        match &self.route {
+            Route::One(node) => node.close(),
+            Route::Cluster(cluster) => cluster.close(),
+        }
     }
 
     async fn call<T: FromRedisValue>(&self, call: Call<'_>) -> Result<T, LinkError> {
@@ -135,42 +144,46 @@ impl Link {
     }
 
     async fn answer(&self, call: Call<'_>) -> Result<Answer, LinkError> {
-        if let Some(reason) = self.shared.node.away() {
-            return Err(LinkError::Unavailable { reason, in_doubt: false });
+        if self.background.is_stopped() {
+            return Err(LinkError::Unavailable { reason: "the link is closed".to_owned(), in_doubt: false });
         }
-        let result = self.shared.node.call(&call, call.deadline(self.shared.deadline), false).await;
-        if self.shared.node.opens(&result) {
-            let (shared, stop) = (Arc::clone(&self.shared), self.stop.clone());
-            let until_back = async move { stop.run_until_cancelled(shared.until_back()).await };
-            self.tasks.spawn_on(until_back, &self.runtime);
-        }
+        let limit = Limit::of(call.deadline(self.deadline));
+        let result = match &self.route {
+            Route::One(node) => node.guarded(&call, limit, &self.background).await,
+            Route::Cluster(cluster) => cluster.call(&call, limit).await,
+        };
         result.map_err(|failed| failed.error)
     }
 }
 
-impl Shared {
-    async fn check(&self) -> Result<(), Failed> {
-        self.node.call(&Call::Command(&redis::cmd("PING")), self.deadline, false).await.map(|_| ())
-    }
-
-    async fn until_back(&self) {
-        while self.check().await.is_err() {
-            tokio::time::sleep(ASK_AGAIN).await;
-        }
-        self.node.back();
-    }
+/// All calls go to one server, whichever that is.
+fn one(
+    host: &str,
+    servers: &Servers,
+    connections: usize,
+    deadline: Duration,
+    manager: impl FnOnce(Era) -> Manager,
+) -> Result<Route, LinkError> {
+    let node = Node::new(host, servers.to_string(), connections, deadline, manager);
+    Ok(Route::One(Arc::new(node.map_err(|reason| LinkError::Invalid { reason })?)))
 }
 
 fn read<T: FromRedisValue>(value: redis::Value) -> Result<T, LinkError> {
     call::read(value).map_err(|error| LinkError::Invalid { reason: words(&error) })
 }
 
-fn unknown_script(error: RedisError) -> LinkError {
+fn unusable(error: RedisError) -> LinkError {
     LinkError::Invalid { reason: words(&error) }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.background.stop();
+    }
 }
 
 impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Link").field("servers", &self.shared.servers).finish_non_exhaustive()
+        f.debug_struct("Link").field("servers", &self.servers).finish_non_exhaustive()
     }
 }

@@ -1,6 +1,6 @@
 //! One server: a pool of connections to it, behind a breaker.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use deadpool::{
     Runtime,
@@ -8,17 +8,41 @@ use deadpool::{
 };
 use parking_lot::Mutex;
 use redis::{ErrorKind, ServerErrorKind};
+use tokio::time::Instant;
 
 use crate::{
     LinkError,
+    background::Background,
     call::{Answer, Asking, Call},
     error::Failed,
     pool::{Era, Manager, NoConnection, Pool},
 };
 
+/// How often a server that is away is asked whether it is back.
+pub(crate) const ASK_AGAIN: Duration = Duration::from_millis(100);
+
+/// When a call has to be over.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limit {
+    deadline: Duration,
+    end: Instant,
+}
+
+impl Limit {
+    /// So long from now.
+    pub(crate) fn of(deadline: Duration) -> Self {
+        Self { deadline, end: Instant::now() + deadline }
+    }
+
+    pub(crate) async fn hold<T>(self, work: impl Future<Output = Result<T, Failed>>) -> Result<T, Failed> {
+        tokio::time::timeout_at(self.end, work).await.unwrap_or_else(|_| Err(Failed::late(self.deadline)))
+    }
+}
+
 /// One server.
 #[derive(Debug)]
 pub(crate) struct Node {
+    host: String,
     /// Its address without user and password.
     shown: String,
     pool: Pool,
@@ -33,6 +57,7 @@ impl Node {
     /// # Errors
     /// In words, if there can be no pool.
     pub(crate) fn new(
+        host: &str,
         shown: String,
         connections: usize,
         deadline: Duration,
@@ -47,7 +72,7 @@ impl Node {
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|error| error.to_string())?;
-        Ok(Self { shown, pool, era, away: Mutex::default() })
+        Ok(Self { host: host.to_owned(), shown, pool, era, away: Mutex::default() })
     }
 
     /// Without user and password.
@@ -60,8 +85,42 @@ impl Node {
         self.away.lock().clone()
     }
 
+    pub(crate) fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Asks it, unless it is away; if it turns out to be, it is asked from `background` until it is back.
+    pub(crate) async fn guarded(
+        self: &Arc<Self>,
+        call: &Call<'_>,
+        limit: Limit,
+        background: &Background,
+    ) -> Result<Answer, Failed> {
+        if let Some(reason) = self.away() {
+            return Err(Failed::unreached(reason));
+        }
+        let result = self.call(call, limit, false).await;
+        if self.opens(&result) {
+            let node = Arc::clone(self);
+            background.spawn(async move { node.until_back(limit.deadline).await });
+        }
+        result
+    }
+
+    /// Asks whether it is there, whatever was known of it.
+    pub(crate) async fn check(&self, limit: Limit) -> Result<(), Failed> {
+        self.call(&Call::Command(&redis::cmd("PING")), limit, false).await.map(|_| ())
+    }
+
+    async fn until_back(&self, deadline: Duration) {
+        while self.check(Limit::of(deadline)).await.is_err_and(|failed| failed.away) {
+            tokio::time::sleep(ASK_AGAIN).await;
+        }
+        self.back();
+    }
+
     /// Asks it, whatever was known of it.
-    pub(crate) async fn call(&self, call: &Call<'_>, deadline: Duration, asking: bool) -> Result<Answer, Failed> {
+    pub(crate) async fn call(&self, call: &Call<'_>, limit: Limit, asking: bool) -> Result<Answer, Failed> {
         // Of a server that was found away meanwhile only this call is told, and not that it is away again.
         let era = self.era.now();
         let work = async {
@@ -71,22 +130,18 @@ impl Node {
                 false => call.send(&mut connection.open).await,
             };
             result.map_err(|error| {
-                let mut failed = Failed::answered(&error, call.commands());
-                failed.away &= connection.era == self.era.now();
+                let failed = Failed::answered(&error, call.commands());
                 if error.is_unrecoverable_error() || error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly) {
                     drop(Object::take(connection));
                 }
                 failed
             })
         };
-        match tokio::time::timeout(deadline, work).await {
-            Ok(result) => result,
-            Err(_) => {
-                let mut failed = Failed::late(deadline);
-                failed.away &= era == self.era.now();
-                Err(failed)
-            }
+        let mut result = limit.hold(work).await;
+        if let Err(failed) = &mut result {
+            failed.away &= era == self.era.now();
         }
+        result
     }
 
     /// Keeps calls from it if that is what `result` means; true if it was not away before.

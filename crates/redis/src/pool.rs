@@ -11,7 +11,7 @@ use std::{
 use deadpool::managed::{self, Metrics, RecycleError, RecycleResult};
 use redis::{AsyncConnectionConfig, Client, aio::MultiplexedConnection};
 
-use crate::error::words;
+use crate::{error::words, sentinel::Primary};
 
 /// Connections that have been idle for so long are tried before they are used. Trying each would cost each call a second
 /// round trip; what breaks a connection that is in use is met by the call itself.
@@ -22,9 +22,16 @@ pub(crate) type Pool = managed::Pool<Manager>;
 /// Makes connections, and knows whether one can be used again.
 #[derive(Debug)]
 pub(crate) struct Manager {
-    client: Client,
+    way: Way,
     config: AsyncConnectionConfig,
     era: Era,
+}
+
+/// Where connections lead.
+#[derive(Debug)]
+enum Way {
+    Server(Client),
+    Primary(Primary),
 }
 
 /// Counts the times that a server was found away. What was connected before the last one is not used again.
@@ -54,11 +61,19 @@ impl Era {
 }
 
 impl Manager {
-    /// `deadline` is for making a connection; the pool's user has one for each call.
-    pub(crate) fn new(client: Client, deadline: Duration, era: Era) -> Self {
-        let config = AsyncConnectionConfig::new().set_connection_timeout(Some(deadline)).set_response_timeout(None);
-        Self { client, config, era }
+    /// To this server. `deadline` is for making a connection; the pool's user has one for each call.
+    pub(crate) fn to_server(client: Client, deadline: Duration, era: Era) -> Self {
+        Self { way: Way::Server(client), config: config(deadline), era }
     }
+
+    /// To the primary that Sentinels name when a connection is made.
+    pub(crate) fn to_primary(primary: Primary, deadline: Duration, era: Era) -> Self {
+        Self { way: Way::Primary(primary), config: config(deadline), era }
+    }
+}
+
+fn config(deadline: Duration) -> AsyncConnectionConfig {
+    AsyncConnectionConfig::new().set_connection_timeout(Some(deadline)).set_response_timeout(None)
 }
 
 impl managed::Manager for Manager {
@@ -67,8 +82,14 @@ impl managed::Manager for Manager {
 
     async fn create(&self) -> Result<Connection, NoConnection> {
         let era = self.era.now();
-        let open = self.client.get_multiplexed_async_connection_with_config(&self.config).await;
-        Ok(Connection { open: open.map_err(|error| NoConnection(words(&error)))?, era })
+        let open = match &self.way {
+            Way::Server(client) => {
+                let open = client.get_multiplexed_async_connection_with_config(&self.config).await;
+                open.map_err(|error| NoConnection(words(&error)))?
+            }
+            Way::Primary(primary) => primary.connect(era, &self.config).await?,
+        };
+        Ok(Connection { open, era })
     }
 
     async fn recycle(&self, connection: &mut Connection, metrics: &Metrics) -> RecycleResult<NoConnection> {
