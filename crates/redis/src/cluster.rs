@@ -19,7 +19,7 @@ use crate::{
     call::{Answer, Call},
     error::{Failed, Redirect, words},
     node::{ASK_AGAIN, Limit, Node},
-    pool::Manager,
+    pool::{Manager, config, open},
     slots::{Place, Range, SLOTS, ranges, slot_of},
 };
 
@@ -216,11 +216,12 @@ impl Cluster {
     }
 
     async fn slots_by_stranger(&self, address: &Address) -> Result<Vec<Range>, Failed> {
+        let failed = |error| Failed::unreached(words(&error));
         let asked = async {
-            let mut connection = address.client()?.get_multiplexed_async_connection().await?;
-            cluster_slots().query_async::<Value>(&mut connection).await
+            let client = address.client().map_err(failed)?;
+            let mut connection = open(&client, &config(self.deadline)).await.map_err(Failed::unreached)?;
+            cluster_slots().query_async::<Value>(&mut connection).await.map_err(failed)
         };
-        let asked = async { asked.await.map_err(|error| Failed::unreached(words(&error))) };
         let asked = self.limit().hold(asked).await.and_then(|reply| read_slots(&reply, address.host()));
         asked.map_err(|failed| failed.at(&address.to_string()))
     }

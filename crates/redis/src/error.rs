@@ -1,4 +1,4 @@
-use std::{error::Error, io};
+use std::{error::Error, io, sync::Arc};
 
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
@@ -156,26 +156,18 @@ pub(crate) fn words(error: &RedisError) -> String {
 /// What is wrong with TLS, if that is what is wrong.
 fn tls_words(error: &RedisError) -> Option<&'static str> {
     use rustls::{CertificateError, Error as Tls};
-    let mut cause = error.source();
-    let tls = loop {
-        let error = cause?;
-        let inner = error.downcast_ref::<io::Error>().and_then(|error| error.get_ref());
-        let found = inner.and_then(|inner| inner.downcast_ref::<Tls>()).or_else(|| error.downcast_ref());
-        if let Some(tls) = found {
-            break tls;
-        }
-        cause = error.source();
-    };
+    // The library shares its causes.
+    let shared = error.source()?.downcast_ref::<Arc<dyn Error + Send + Sync>>()?;
+    let tls = shared.downcast_ref::<io::Error>()?.get_ref()?.downcast_ref::<Tls>()?;
     Some(match tls {
-        Tls::InvalidCertificate(CertificateError::UnknownIssuer) => {
+        Tls::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {
             "its certificate is signed by nobody who is trusted here"
         }
         Tls::InvalidCertificate(
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
         ) => "its certificate is for another name",
         Tls::InvalidCertificate(_) => "its certificate is not valid",
-        Tls::AlertReceived(_) => "it refused TLS, for want of a client's certificate perhaps",
-        Tls::InvalidMessage(_) => "it does not speak TLS",
+        Tls::AlertReceived(_) => "it wants a client's certificate that it trusts",
         _ => "TLS could not be set up with it",
     })
 }

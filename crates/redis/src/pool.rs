@@ -9,7 +9,7 @@ use std::{
 };
 
 use deadpool::managed::{self, Metrics, RecycleError, RecycleResult};
-use redis::{AsyncConnectionConfig, Client, aio::MultiplexedConnection};
+use redis::{AsyncConnectionConfig, Client, ConnectionAddr, aio::MultiplexedConnection};
 
 use crate::{error::words, sentinel::Primary};
 
@@ -72,7 +72,19 @@ impl Manager {
     }
 }
 
-fn config(deadline: Duration) -> AsyncConnectionConfig {
+/// A connection; what is wrong in words of ours. A server that speaks TLS hears nonsense without it, and the other way round.
+pub(crate) async fn open(client: &Client, config: &AsyncConnectionConfig) -> Result<MultiplexedConnection, String> {
+    let is_tls = matches!(client.get_connection_info().addr(), ConnectionAddr::TcpTls { .. });
+    client.get_multiplexed_async_connection_with_config(config).await.map_err(|error| match is_tls {
+        true if error.is_timeout() => "it gave no answer in time: does it speak TLS?".to_owned(),
+        false if error.is_connection_dropped() && !error.is_connection_refusal() => {
+            "it closed the connection: does it want TLS?".to_owned()
+        }
+        _ => words(&error),
+    })
+}
+
+pub(crate) fn config(deadline: Duration) -> AsyncConnectionConfig {
     AsyncConnectionConfig::new().set_connection_timeout(Some(deadline)).set_response_timeout(None)
 }
 
@@ -82,14 +94,11 @@ impl managed::Manager for Manager {
 
     async fn create(&self) -> Result<Connection, NoConnection> {
         let era = self.era.now();
-        let open = match &self.way {
-            Way::Server(client) => {
-                let open = client.get_multiplexed_async_connection_with_config(&self.config).await;
-                open.map_err(|error| NoConnection(words(&error)))?
-            }
+        let connected = match &self.way {
+            Way::Server(client) => open(client, &self.config).await.map_err(NoConnection)?,
             Way::Primary(primary) => primary.connect(era, &self.config).await?,
         };
-        Ok(Connection { open, era })
+        Ok(Connection { open: connected, era })
     }
 
     async fn recycle(&self, connection: &mut Connection, metrics: &Metrics) -> RecycleResult<NoConnection> {

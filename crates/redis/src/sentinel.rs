@@ -4,7 +4,11 @@ use futures::{StreamExt, stream::FuturesUnordered};
 use parking_lot::Mutex;
 use redis::{AsyncConnectionConfig, Client, RedisError, Value, aio::MultiplexedConnection, cmd};
 
-use crate::{Address, Sentinels, error::words, pool::NoConnection};
+use crate::{
+    Address, Sentinels,
+    error::words,
+    pool::{NoConnection, open},
+};
 
 /// Finds the primary. All Sentinels are asked at once, so that those which are away cost nothing.
 #[derive(Debug)]
@@ -74,7 +78,8 @@ impl Primary {
         config: &AsyncConnectionConfig,
     ) -> Result<(Address, MultiplexedConnection), Fault> {
         let failed = |error: RedisError| Fault::Sentinel(format!("Sentinel {shown}: {}", sentinel_words(&error)));
-        let mut connection = sentinel.get_multiplexed_async_connection_with_config(config).await.map_err(failed)?;
+        let connection = open(sentinel, config).await;
+        let mut connection = connection.map_err(|reason| Fault::Sentinel(format!("Sentinel {shown}: {reason}")))?;
         let mut ask = cmd("SENTINEL");
         ask.arg("GET-MASTER-ADDR-BY-NAME").arg(&self.settings.primary);
         let place: Option<(String, u16)> = ask.query_async(&mut connection).await.map_err(failed)?;
@@ -89,8 +94,7 @@ impl Primary {
 /// A connection to the server at `address`, if it is a primary.
 async fn to_primary(address: &Address, config: &AsyncConnectionConfig) -> Result<MultiplexedConnection, String> {
     let client = address.client().map_err(|error| words(&error))?;
-    let connection = client.get_multiplexed_async_connection_with_config(config).await;
-    let mut connection = connection.map_err(|error| words(&error))?;
+    let mut connection = open(&client, config).await?;
     match cmd("ROLE").query_async::<Vec<Value>>(&mut connection).await {
         Ok(role) => match role.first() {
             Some(Value::BulkString(role)) if role == b"master" => Ok(connection),

@@ -23,12 +23,20 @@ impl TestCertificates {
     /// # Panics
     /// If there is no `openssl`.
     pub fn make() -> Self {
+        Self::made_for("DNS:localhost,IP:127.0.0.1")
+    }
+
+    /// The same, with a server's certificate for other names.
+    ///
+    /// # Panics
+    /// As [`make`](Self::make).
+    pub fn made_for(names: &str) -> Self {
         let made = Self { folder: tempfile::tempdir().unwrap(), demands_client: false };
         made.openssl(
             "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=authority \
              -keyout authority.key -out authority.pem",
         );
-        std::fs::write(made.path("names"), "subjectAltName=DNS:localhost,IP:127.0.0.1\n").unwrap();
+        std::fs::write(made.path("names"), format!("subjectAltName={names}\n")).unwrap();
         for name in ["server", "client"] {
             made.openssl(&format!(
                 "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN={name} -keyout {name}.key -out {name}.csr"
