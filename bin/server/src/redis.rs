@@ -3,9 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use hitesh_cache::{Cache, MokaCache, RedisCache, TieredCache};
-use hitesh_redis::{Address, Link, LinkSettings};
+use hitesh_redis::{Link, LinkSettings, Wait};
 use hitesh_sessions::{RedisSessions, RedisSessionsSettings, SessionStore};
-use secrecy::ExposeSecret;
 use tokio::runtime::Handle;
 
 use crate::{backends::BackendError, settings::RedisSettings};
@@ -22,15 +21,19 @@ pub(crate) fn sessions(settings: &RedisSettings) -> Result<Arc<dyn SessionStore>
     Ok(Arc::new(RedisSessions::new(link(settings, settings.deadline)?, sessions, &Handle::current())))
 }
 
-/// Reaches the server; where it is, without user and password, and why it does not answer.
+/// Reaches the servers; where they are, without user and password, and why they do not answer.
 pub(crate) async fn reach(settings: &RedisSettings) -> Result<(String, Result<(), String>), BackendError> {
     let link = link(settings, settings.deadline)?;
     Ok((link.servers().to_string(), link.ping().await.map_err(|error| error.to_string())))
 }
 
 fn link(settings: &RedisSettings, deadline: Duration) -> Result<Link, BackendError> {
-    let address = Address::parse(settings.url.expose_secret());
-    let address = address.map_err(|error| BackendError::Redis(format!("redis.url: {error}")))?;
-    let link = LinkSettings { connections: settings.connections, ..LinkSettings::new(address, deadline) };
+    let wait = Wait { replicas: settings.wait_replicas, timeout: settings.wait_timeout };
+    let link = LinkSettings {
+        servers: settings.servers.clone(),
+        connections: settings.connections,
+        deadline,
+        replicas: (wait.replicas > 0).then_some(wait),
+    };
     Link::new(link, Handle::current()).map_err(|error| BackendError::Redis(error.to_string()))
 }

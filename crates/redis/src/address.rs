@@ -4,6 +4,8 @@ use redis::{
     Client, ClientTlsConfig, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo, RedisResult, TlsCertificates,
 };
 
+use crate::Certificates;
+
 /// Where a Redis server is, and how it is spoken to. User and password are never shown.
 #[derive(Clone, PartialEq)]
 pub struct Address {
@@ -23,15 +25,6 @@ pub struct Access {
     pub database: i64,
     /// TLS, if it is to be used.
     pub tls: Option<Certificates>,
-}
-
-/// The certificates of TLS, in PEM.
-#[derive(Clone, Default, PartialEq)]
-pub struct Certificates {
-    /// Those that a server's has to be signed by; none are those that this machine trusts.
-    pub authorities: Option<Vec<u8>>,
-    /// The client's own certificate and its key, for servers that ask for one.
-    pub client: Option<(Vec<u8>, Vec<u8>)>,
 }
 
 /// A text is no [`Address`]. It never quotes the text, which may hold a password.
@@ -149,12 +142,6 @@ impl fmt::Debug for Address {
 impl fmt::Debug for Access {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Access").field("tls", &self.tls.is_some()).finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Certificates {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Certificates").finish_non_exhaustive()
     }
 }
 

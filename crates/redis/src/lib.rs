@@ -3,6 +3,7 @@
 mod address;
 mod background;
 mod call;
+mod certificates;
 mod cluster;
 mod error;
 mod link;
@@ -17,7 +18,8 @@ pub mod testing;
 pub use redis::{Cmd, FromRedisValue, Pipeline, Script, ScriptInvocation, Value, cmd, pipe};
 
 pub use self::{
-    address::{Access, Address, AddressError, Certificates},
+    address::{Access, Address, AddressError},
+    certificates::{Certificates, CertificatesError},
     error::LinkError,
     link::{Link, LinkSettings, Wait},
     servers::{Sentinels, Servers},

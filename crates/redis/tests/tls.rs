@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use hitesh_redis::{
-    Access, Address, Certificates, Link, LinkSettings, Servers, cmd,
+    Access, Address, Certificates, CertificatesError, Link, LinkSettings, Servers, cmd,
     testing::{RedisCluster, RedisServer, ServerOptions, TestCertificates},
 };
 use tokio::runtime::Handle;
@@ -77,12 +77,16 @@ async fn a_server_that_wants_a_clients_certificate_gets_it() {
 }
 
 #[test]
-fn what_is_no_certificate_is_told_at_once() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let nonsense = Certificates { client: Some((b"chai".to_vec(), b"chai".to_vec())), ..Certificates::default() };
-    let access = Access { tls: Some(nonsense), ..Access::default() };
-    let settings = LinkSettings::new(Address::new("localhost", 1, access), Duration::from_secs(1));
-    assert!(Link::new(settings, runtime.handle().clone()).is_err());
+fn what_is_no_certificate_and_no_key_is_told() {
+    let trusted = TestCertificates::make().demanding_clients().trusted();
+    assert_eq!(trusted.check(), Ok(()));
+    let (certificate, key) = trusted.client.clone().unwrap();
+    let none = || b"chai".to_vec();
+    let with = |client| Certificates { client: Some(client), ..Certificates::default() }.check();
+    assert_eq!(with((none(), key)), Err(CertificatesError::Certificate));
+    assert_eq!(with((certificate, none())), Err(CertificatesError::Key));
+    let authorities = Certificates { authorities: Some(none()), ..trusted };
+    assert_eq!(authorities.check(), Err(CertificatesError::Authorities));
 }
 
 #[tokio::test]

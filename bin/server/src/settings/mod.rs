@@ -139,8 +139,9 @@ impl Form {
     fn resolve(self, at: &mut Resolve<'_>) -> Settings {
         self.cors.check(at);
         let auth = self.auth.resolve(at);
+        let has_redis = cfg!(feature = "redis") && self.redis.is_named();
         let redis = self.redis.resolve(at);
-        let sessions = self.sessions.resolve(redis.is_some(), at);
+        let sessions = self.sessions.resolve(has_redis, at);
         let persona = self.persona.resolve(at);
         let local = self.local.resolve(at);
         let providers = provider::resolve(self.providers, &local.model, at);

@@ -48,7 +48,10 @@ impl SessionsForm {
     pub(super) fn resolve(self, redis: bool, at: &mut Resolve<'_>) -> SessionsSettings {
         let place = match self.backend {
             Backend::Redis if !redis => {
-                at.mistake(&["sessions", "backend"], "needs redis.url (or REDIS_URL), and a build with Redis");
+                at.mistake(
+                    &["sessions", "backend"],
+                    "needs redis.url (or REDIS_URL), redis.sentinels or redis.cluster, and a build with Redis",
+                );
                 SessionsPlace::Redis
             }
             Backend::Redis => SessionsPlace::Redis,

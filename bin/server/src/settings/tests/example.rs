@@ -69,19 +69,34 @@ fn it_names_every_preset() {
     assert!(missing.is_empty(), "{missing:?}");
 }
 
-#[test]
-fn every_setting_in_it_is_valid() {
-    // Of the three ways to give the admin key only one can be taken.
-    let one_way = |line: &&str| !line.starts_with("admin_key_env") && !line.starts_with("admin_key_file");
-    let text: Vec<_> = uncommented().lines().filter(one_way).map(str::to_owned).collect();
-    let place = Place::new()
+/// The example with every setting switched on, but for those that begin with one of `others`: of two ways to say the same
+/// only one can be taken.
+fn one_way(others: &[&str]) -> Place {
+    let ways = ["admin_key_env", "admin_key_file", "password_env", "password_file"];
+    let more = ["sentinel_password_env", "sentinel_password_file", "ca_file", "certificate_file"];
+    let left_out: Vec<_> = ways.iter().chain(&more).chain(others).map(|key| format!("{key} = ")).collect();
+    // The settings of other sections have this name too.
+    let is_client_key = |line: &str| line.starts_with("key_file = \"redis");
+    let keep = |line: &&str| !is_client_key(line) && !left_out.iter().any(|key| line.starts_with(key));
+    let text: Vec<_> = uncommented().lines().filter(keep).map(str::to_owned).collect();
+    Place::new()
         .toml(&text.join("\n"))
         .file("mobile.key", "key-of-the-mobile-app")
         .file("gateway.key", "key-of-the-gateway")
         .var("GROQ_API_KEY", "key-of-groq")
         .var("WEB_KEY", "key-of-the-web-app")
-        .var("OPENAI_API_KEY", "key-of-openai");
-    assert_eq!(place.load().map(|_| ()).map_err(|error| error.to_string()), Ok(()));
+        .var("OPENAI_API_KEY", "key-of-openai")
+}
+
+#[test]
+fn every_setting_in_it_is_valid() {
+    let of_sentinels = ["sentinels", "primary", "tls", "database", "sentinel_username", "sentinel_password"];
+    let single = [&of_sentinels[..], &["cluster"]].concat();
+    let cluster = [&of_sentinels[..], &["url"]].concat();
+    for others in [&single[..], &cluster, &["url", "cluster"]] {
+        let loaded = one_way(others).load().map(|_| ()).map_err(|error| error.to_string());
+        assert_eq!(loaded, Ok(()), "without {others:?}");
+    }
 }
 
 #[test]

@@ -9,6 +9,8 @@ use super::*;
 mod example;
 mod keys;
 mod providers;
+#[cfg(feature = "redis")]
+mod redis;
 mod remotes;
 
 /// A working directory and an environment of its own.
@@ -168,14 +170,6 @@ fn with_a_redis_address_sessions_are_there_unless_the_settings_say_otherwise() {
     assert!(settings.redis.is_some() && settings.warnings().is_empty());
     let file = place().var("HITESH_SESSIONS__BACKEND", "sqlite").settings();
     assert!(matches!(file.sessions.place, SessionsPlace::File(_)));
-}
-
-#[test]
-#[cfg(feature = "redis")]
-fn a_redis_address_is_checked_and_never_quoted() {
-    let mistakes = Place::new().var("REDIS_URL", "http://:hunter2@redis").mistakes();
-    assert!(mistakes[0].starts_with("redis.url (REDIS_URL in the environment): expected redis://"), "{mistakes:?}");
-    assert!(!mistakes.concat().contains("hunter2"));
 }
 
 #[test]
