@@ -7,24 +7,50 @@ use std::{
 };
 
 use hitesh_cache::{Cache, CacheError, CacheKey, RedisCache};
-use hitesh_redis::{Link, LinkSettings, testing::RedisServer};
+use hitesh_redis::{
+    Link, LinkSettings, Servers,
+    testing::{RedisCluster, RedisServer, SentinelSet},
+};
 use tokio::runtime::Handle;
 
 const HOUR: Duration = Duration::from_secs(3600);
 const KEY: CacheKey = CacheKey::new([7; 32]);
 
 fn cache_on(server: &RedisServer, prefix: &str) -> RedisCache {
-    let settings = LinkSettings::new(server.address(), Duration::from_millis(250));
-    RedisCache::new(Link::new(settings, Handle::current()).unwrap(), prefix)
+    cache_by(server.address().into(), prefix, Duration::from_millis(250))
+}
+
+fn cache_by(servers: Servers, prefix: &str, deadline: Duration) -> RedisCache {
+    RedisCache::new(Link::new(LinkSettings::new(servers, deadline), Handle::current()).unwrap(), prefix)
+}
+
+/// With as much time as a busy machine may take: this is for no tests of deadlines.
+fn patient(servers: Servers) -> Arc<dyn Cache> {
+    Arc::new(cache_by(servers, "test", Duration::from_secs(10)))
 }
 
 hitesh_cache::conformance_tests!(async {
     let server = RedisServer::start();
-    // As much time as a busy machine may take: these are no tests of deadlines.
-    let settings = LinkSettings::new(server.address(), Duration::from_secs(10));
-    let cache = RedisCache::new(Link::new(settings, Handle::current()).unwrap(), "test");
-    (Arc::new(cache) as Arc<dyn Cache>, server)
+    (patient(server.address().into()), server)
 });
+
+mod on_a_cluster {
+    use super::*;
+
+    hitesh_cache::conformance_tests!(async {
+        let cluster = RedisCluster::start();
+        (patient(cluster.link()), cluster)
+    });
+}
+
+mod by_sentinels {
+    use super::*;
+
+    hitesh_cache::conformance_tests!(async {
+        let set = SentinelSet::start();
+        (patient(set.link()), set)
+    });
+}
 
 #[tokio::test]
 async fn instances_with_one_prefix_share_it_and_others_see_nothing() {

@@ -3,6 +3,7 @@
 
 mod away;
 mod cost;
+mod servers;
 mod sharing;
 mod taking_over;
 

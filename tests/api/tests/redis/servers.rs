@@ -1,0 +1,85 @@
+//! The servers that an instance speaks to: those that Sentinels name, a cluster, one with TLS and few rights.
+use hitesh_redis::{
+    Address,
+    testing::{RedisCluster, RedisServer, SentinelSet, ServerOptions, TestCertificates},
+};
+use hitesh_tests_api::{ServerBuilder, Upstream, eventually};
+use serde_json::json;
+
+/// The addresses as a list in settings.
+fn list(addresses: &[Address]) -> String {
+    let quoted: Vec<_> = addresses.iter().map(|address| format!("'{address}'")).collect();
+    format!("[{}]", quoted.join(", "))
+}
+
+fn by_sentinels(builder: ServerBuilder, set: &SentinelSet, primary: &str) -> ServerBuilder {
+    let sentinels = list(&set.addresses());
+    builder.settings(&format!("[redis]\nsentinels = {sentinels}\nprimary = '{primary}'"))
+}
+
+#[tokio::test]
+async fn sessions_go_on_after_sentinels_promoted_a_replica() {
+    let (mut set, upstream) = (SentinelSet::start(), Upstream::numbered().await);
+    let server = by_sentinels(ServerBuilder::asking(&upstream), &set, set.name()).start().await;
+    server.client().ask("s", "Pehle").await;
+    set.servers[0].kill();
+    let next = json!({"content": "Phir se?", "session_id": "s"});
+    eventually("a turn to be taken again", || async {
+        (server.client().send(&next).await.status == 200).then_some(())
+    })
+    .await;
+    set.wait_for_promotion();
+    let health = server.client().get("/api/chat/health").await.json();
+    assert_eq!(health["checks"]["sessions"]["backend"], "redis");
+}
+
+#[tokio::test]
+async fn the_check_says_which_servers_it_asked_and_what_is_wrong() {
+    let (set, upstream) = (SentinelSet::start(), Upstream::numbered().await);
+    let check = async |primary| {
+        by_sentinels(ServerBuilder::asking(&upstream), &set, primary).argument("check").run_to_end().await.log
+    };
+    let shown: Vec<_> = set.addresses().iter().map(ToString::to_string).collect();
+    let of = format!("of the Sentinels {}", shown.join(", "));
+    let fine = check(set.name()).await;
+    assert!(fine.contains(&format!("ok     redis: primary chai {of}\n")), "{fine}");
+    let wrong = check("lassi").await;
+    let expected =
+        format!("WRONG  redis: primary lassi {of}: redis is unavailable: its Sentinels know no primary named lassi\n");
+    assert!(wrong.contains(&expected), "{wrong}");
+}
+
+#[tokio::test]
+async fn a_cache_on_a_cluster_is_shared() {
+    let (cluster, upstream) = (RedisCluster::start(), Upstream::numbered().await);
+    let nodes: Vec<_> = cluster.nodes.iter().map(RedisServer::address).collect();
+    let instance = async || {
+        let builder = ServerBuilder::asking(&upstream).settings(&format!("[redis]\ncluster = {}", list(&nodes)));
+        builder.env("HITESH_SESSIONS__BACKEND", "sqlite").start().await
+    };
+    let (a, b) = (instance().await, instance().await);
+    a.client().ask("s", "Docker kya hai?").await;
+    assert_eq!(b.client().ask("s", "Docker kya hai?").await["source"], "cache");
+}
+
+#[tokio::test]
+async fn a_server_with_tls_and_a_user_of_few_rights_is_enough() {
+    let (certificates, upstream) = (TestCertificates::make().demanding_clients(), Upstream::numbered().await);
+    let options = ServerOptions { tls: Some(&certificates), ..ServerOptions::default() };
+    let redis = RedisServer::start_with(&options);
+    let rights = ["~hitesh:*", "~{hitesh:*", "+@all", "-@admin", "-@dangerous"];
+    redis.ask(&[&["ACL", "SETUSER", "app", "on", ">secret-of-redis"][..], &rights].concat());
+    let [certificate, key] = certificates.client();
+    let builder = ServerBuilder::asking(&upstream)
+        .env("REDIS_URL", format!("rediss://localhost:{}", redis.tls_port()))
+        .env("HITESH_REDIS__CA_FILE", certificates.authority().display())
+        .env("HITESH_REDIS__CERTIFICATE_FILE", certificate.display())
+        .env("HITESH_REDIS__KEY_FILE", key.display())
+        .env("HITESH_REDIS__USERNAME", "app")
+        .env("HITESH_REDIS__PASSWORD", "secret-of-redis");
+    let server = builder.start().await;
+    server.client().ask("s", "Docker kya hai?").await;
+    assert_eq!(server.client().history("s").await.len(), 2);
+    assert!(redis.ask(&["DBSIZE"]) != ":0\r\n");
+    server.expect_no_secret_in_log(&["secret-of-redis"]);
+}
