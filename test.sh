@@ -115,6 +115,7 @@ in_browser() {
 test_packages() {
     local missing=()
     command -v redis-server >/dev/null 2>&1 || missing+=(redis-server)
+    command -v openssl >/dev/null 2>&1 || missing+=(openssl)
     [[ -x "${CHROMIUM:-/usr/bin/chromium}" ]] || missing+=(chromium)
     command -v node >/dev/null 2>&1 || missing+=(nodejs)
     command -v npm >/dev/null 2>&1 || missing+=(npm)

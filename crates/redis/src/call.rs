@@ -27,8 +27,8 @@ pub(crate) enum Call<'a> {
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) value: Value,
-    /// Whether as many replicas have it as the call waited for.
-    pub(crate) reached: bool,
+    /// Whether as many replicas have it as the call waited for; an error if that could not be waited for.
+    pub(crate) reached: RedisResult<bool>,
 }
 
 impl<'a> Call<'a> {
@@ -80,21 +80,21 @@ impl<'a> Call<'a> {
                 result => return result,
             },
         };
-        Ok(Answer { value, reached: true })
+        Ok(Answer { value, reached: Ok(true) })
     }
 }
 
 /// In one round trip, whatever it waits for.
 async fn run_script(run: &Cmd, replicas: Option<Wait>, connection: &mut impl ConnectionLike) -> RedisResult<Answer> {
     let Some(Wait { replicas, timeout }) = replicas else {
-        return Ok(Answer { value: run.query_async(connection).await?, reached: true });
+        return Ok(Answer { value: run.query_async(connection).await?, reached: Ok(true) });
     };
     let mut both = Pipeline::with_capacity(2);
     // 0 would be no limit.
     let limit = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX).max(1);
     both.add_command(run.clone()).cmd("WAIT").arg(replicas).arg(limit).ignore_errors();
     let (value, acknowledged) = both.query_async::<(RedisResult<Value>, RedisResult<u64>)>(connection).await?;
-    Ok(Answer { value: value?, reached: acknowledged? >= u64::from(replicas) })
+    Ok(Answer { value: value?, reached: acknowledged.map(|count| count >= u64::from(replicas)) })
 }
 
 /// By the form of those commands whose first argument is not their key.

@@ -256,11 +256,16 @@ impl Cluster {
         self.map.read().nodes.values().any(|other| Arc::ptr_eq(other, node))
     }
 
-    /// The node that has this slot, or any.
+    /// The node that has this slot, or any that is not away.
     fn node_of(self: &Arc<Self>, slot: Option<u16>) -> Result<Arc<Node>, Failed> {
         let map = self.map.read();
-        let fits = |range: &&Range| slot.is_none_or(|slot| (range.first..=range.last).contains(&slot));
-        let node = map.ranges.iter().find(fits).and_then(|range| map.nodes.get(&range.primary));
+        let node = match slot {
+            Some(slot) => {
+                let has_it = |range: &&Range| (range.first..=range.last).contains(&slot);
+                map.ranges.iter().find(has_it).and_then(|range| map.nodes.get(&range.primary))
+            }
+            None => map.nodes.values().min_by_key(|node| node.away().is_some()),
+        };
         node.cloned().ok_or_else(|| {
             self.renew();
             Failed::unreached("no node of the cluster has this slot")

@@ -112,7 +112,11 @@ impl Link {
     ) -> Result<(T, bool), LinkError> {
         let call = Call::script(script, self.replicas).map_err(unusable)?;
         let Answer { value, reached } = self.answer(call).await?;
-        Ok((read(value)?, reached))
+        let reached = reached.map_err(|error| LinkError::Unavailable {
+            reason: format!("replicas can't be waited for: {}", words(&error)),
+            in_doubt: true,
+        });
+        Ok((read(value)?, reached?))
     }
 
     /// Asks whether the servers are there, whatever was known of them: of a cluster, each that has slots.

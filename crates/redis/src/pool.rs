@@ -84,8 +84,10 @@ pub(crate) async fn open(client: &Client, config: &AsyncConnectionConfig) -> Res
     })
 }
 
+/// How a connection is made by a call that may take until `deadline`: in a little less, so that there is time to say what it
+/// failed with.
 pub(crate) fn config(deadline: Duration) -> AsyncConnectionConfig {
-    AsyncConnectionConfig::new().set_connection_timeout(Some(deadline)).set_response_timeout(None)
+    AsyncConnectionConfig::new().set_connection_timeout(Some(deadline * 9 / 10)).set_response_timeout(None)
 }
 
 impl managed::Manager for Manager {

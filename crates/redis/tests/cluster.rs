@@ -66,7 +66,6 @@ async fn a_killed_primary_is_followed_by_its_replica() {
     let link = link_to(cluster.link());
     let key = cluster.key_in(1, "k");
     increment(&link, &key).await.unwrap();
-    cluster.nodes[4].ask(&["WAIT", "0", "0"]);
     cluster.nodes[1].kill();
     assert!(matches!(increment(&link, &key).await, Err(LinkError::Unavailable { .. })));
     increment_at_last(&link, &key).await;
@@ -187,6 +186,35 @@ async fn a_cluster_of_which_no_node_answers_is_found_when_it_is_back() {
     let error = increment(&link, &key).await.unwrap_err();
     assert!(error.to_string().ends_with("it refused the connection"), "{error}");
     cluster.nodes.iter_mut().for_each(RedisServer::restart);
+    increment_at_last(&link, &key).await;
+}
+
+#[tokio::test]
+async fn a_cluster_that_is_down_as_a_whole_is_away_until_it_is_whole_again() {
+    let mut cluster = RedisCluster::start();
+    for node in &cluster.nodes {
+        node.ask(&["CONFIG", "SET", "cluster-require-full-coverage", "yes"]);
+    }
+    let link = link_to(cluster.link());
+    let key = cluster.key_in(1, "k");
+    increment(&link, &key).await.unwrap();
+    for member in [0, 3] {
+        cluster.nodes[member].kill();
+    }
+    let started = Instant::now();
+    while increment(&link, &key).await.is_ok() {
+        assert!(started.elapsed() < Duration::from_secs(30), "the others do not miss the shard");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    // A ping would be answered: the breaker stays open all the same.
+    for _ in 0..20 {
+        let error = increment(&link, &key).await.unwrap_err();
+        assert!(error.to_string().ends_with("its cluster is down"), "{error}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    for member in [0, 3] {
+        cluster.nodes[member].restart();
+    }
     increment_at_last(&link, &key).await;
 }
 

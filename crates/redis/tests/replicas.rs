@@ -77,3 +77,15 @@ async fn a_script_that_fails_is_an_error_whatever_replicas_have() {
     let result = link.script_to_replicas::<u64>(&script.key("n")).await;
     assert!(matches!(result, Err(LinkError::Unavailable { in_doubt: false, .. })), "{result:?}");
 }
+
+#[tokio::test]
+async fn a_user_who_may_not_wait_leaves_what_was_written_in_doubt() {
+    let server = RedisServer::start();
+    server.ask(&["ACL", "SETUSER", "app", "on", ">secret", "~*", "+@all", "-wait"]);
+    let address = server.address().or_user(Some("app"), Some("secret"));
+    let settings = LinkSettings { replicas: one(), ..LinkSettings::new(address, DEADLINE) };
+    let result = count(&Link::new(settings, Handle::current()).unwrap()).await;
+    assert!(matches!(&result, Err(LinkError::Unavailable { in_doubt: true, .. })), "{result:?}");
+    let expected = "redis is unavailable: replicas can't be waited for: the user has no right to do that there";
+    assert_eq!(result.unwrap_err().to_string(), expected);
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hitesh_redis::{
     Access, Address, Certificates, CertificatesError, Link, LinkSettings, Servers, cmd,
-    testing::{RedisCluster, RedisServer, ServerOptions, TestCertificates},
+    testing::{RedisCluster, RedisServer, SentinelSet, ServerOptions, TestCertificates},
 };
 use tokio::runtime::Handle;
 
@@ -98,6 +98,43 @@ async fn a_cluster_with_tls_and_a_password_is_spoken_to() {
     for shard in 0..3 {
         link.command::<()>(cmd("SET").arg(cluster.key_in(shard, "k")).arg("chai")).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_primary_that_sentinels_name_is_spoken_to_by_tls() {
+    let certificates = TestCertificates::make();
+    let options = ServerOptions { tls: Some(&certificates), password: Some("chai"), ..ServerOptions::default() };
+    let set = SentinelSet::start_with(&options, Some("of-the-sentinels"));
+    link_to(set.link()).command::<()>(cmd("SET").arg("k").arg("chai")).await.unwrap();
+    assert!(set.servers[0].ask(&["GET", "k"]).contains("chai"));
+}
+
+/// The rights that `deploy/redis.md` asks for.
+fn with_few_rights(server: &RedisServer) {
+    server.ask(&["ACL", "SETUSER", "app", "on", ">secret", "~app:*", "+@all", "-@admin", "-@dangerous"]);
+}
+
+async fn sets(servers: Servers) {
+    link_to(servers).command::<()>(cmd("SET").arg("app:k").arg("chai")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_user_of_few_rights_is_enough_for_a_cluster() {
+    let cluster = RedisCluster::start();
+    cluster.nodes.iter().for_each(with_few_rights);
+    let address = |node: &RedisServer| node.address().or_user(Some("app"), Some("secret"));
+    let servers = Servers::Cluster(cluster.nodes.iter().map(address).collect());
+    link_to(servers.clone()).ping().await.unwrap();
+    sets(servers).await;
+}
+
+#[tokio::test]
+async fn a_user_of_few_rights_is_enough_for_the_primary_that_sentinels_name() {
+    let set = SentinelSet::start();
+    set.servers.iter().for_each(with_few_rights);
+    let Servers::Sentinel(mut of) = set.link() else { unreachable!() };
+    of.access = Access { username: Some("app".to_owned()), password: Some("secret".to_owned()), ..of.access };
+    sets(Servers::Sentinel(of)).await;
 }
 
 #[tokio::test]

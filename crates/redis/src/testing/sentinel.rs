@@ -1,6 +1,6 @@
 //! A primary, its replicas, and Sentinels that watch them.
 
-use super::{RedisServer, ServerOptions, eventually, process::Process};
+use super::{RedisServer, ServerOptions, TestCertificates, eventually, process::Process};
 use crate::{Access, Address, Sentinels, Servers};
 
 /// What the Sentinels call the primary.
@@ -29,13 +29,17 @@ impl SentinelSet {
     /// # Panics
     /// As [`start`](Self::start).
     pub fn start_with(options: &ServerOptions<'_>, sentinel_password: Option<&str>) -> Self {
-        let servers: Vec<_> = (0..3).map(|_| RedisServer::start_with(options)).collect();
-        let port = servers[0].port().to_string();
+        let mut options = options.clone();
+        if options.tls.is_some() {
+            options.words.extend(["--tls-replication", "yes"].map(str::to_owned));
+        }
+        let servers: Vec<_> = (0..3).map(|_| RedisServer::start_with(&options)).collect();
+        let port = if options.tls.is_some() { servers[0].tls_port() } else { servers[0].port() }.to_string();
         for replica in &servers[1..] {
             replica.ask(&["REPLICAOF", "127.0.0.1", &port]);
         }
         servers[0].wait_for(&["INFO", "replication"], |info| info.matches("state=online").count() == 2);
-        let sentinels: Vec<_> = (0..3).map(|_| sentinel(&port, options.password, sentinel_password)).collect();
+        let sentinels: Vec<_> = (0..3).map(|_| sentinel(&port, &options, sentinel_password)).collect();
         let set = Self { servers, sentinels };
         for sentinel in &set.sentinels {
             let knows = |info: &str| {
@@ -95,20 +99,25 @@ impl SentinelSet {
     }
 }
 
-fn sentinel(port: &str, password: Option<&str>, own_password: Option<&str>) -> RedisServer {
+/// Speaks as the servers do that it watches.
+fn sentinel(port: &str, of: &ServerOptions<'_>, own_password: Option<&str>) -> RedisServer {
     let mut file = format!(
         "sentinel monitor {PRIMARY} 127.0.0.1 {port} 2\n\
          sentinel down-after-milliseconds {PRIMARY} 300\n\
          sentinel failover-timeout {PRIMARY} 2000\n"
     );
-    if let Some(password) = password {
+    if let Some(password) = of.password {
         file.push_str(&format!("sentinel auth-pass {PRIMARY} {password}\n"));
     }
     if let Some(password) = own_password {
         file.push_str(&format!("requirepass {password}\nsentinel sentinel-pass {password}\n"));
     }
-    let options = ServerOptions { password: own_password, ..ServerOptions::default() };
+    if of.tls.is_some() {
+        file.push_str("tls-replication yes\n");
+    }
+    let options = ServerOptions { password: own_password, tls: of.tls, ..ServerOptions::default() };
     let words = ["sentinel.conf", "--sentinel"].map(str::to_owned).to_vec();
     let process = Process::start_in(words, &options, &[("sentinel.conf", &file)]);
-    RedisServer { process, password: own_password.map(str::to_owned), certificates: None }
+    let certificates = of.tls.map(TestCertificates::trusted);
+    RedisServer { process, password: own_password.map(str::to_owned), certificates }
 }
