@@ -7,7 +7,7 @@ use deadpool::{
     managed::{Object, PoolError},
 };
 use parking_lot::Mutex;
-use redis::{ErrorKind, ServerErrorKind};
+use redis::{ErrorKind, RedisError, ServerErrorKind};
 use tokio::time::Instant;
 
 use crate::{
@@ -36,6 +36,24 @@ impl Limit {
 
     pub(crate) async fn hold<T>(self, work: impl Future<Output = Result<T, Failed>>) -> Result<T, Failed> {
         tokio::time::timeout_at(self.end, work).await.unwrap_or_else(|_| Err(Failed::late(self.deadline)))
+    }
+}
+
+/// A connection that is closed unless it is given back: one whose call was late, or given up by its caller, would have the next
+/// one wait for that reply.
+struct Lent(Option<Object<Manager>>);
+
+impl Lent {
+    fn give_back(mut self) {
+        self.0.take();
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let Some(connection) = self.0.take() {
+            drop(Object::take(connection));
+        }
     }
 }
 
@@ -124,18 +142,19 @@ impl Node {
         // Of a server that was found away meanwhile only this call is told, and not that it is away again.
         let era = self.era.now();
         let work = async {
-            let mut connection = self.pool.get().await.map_err(no_connection)?;
+            let mut lent = Lent(Some(self.pool.get().await.map_err(no_connection)?));
+            let Some(connection) = &mut lent.0 else { return Err(Failed::unreached("the link is closed")) };
             let result = match asking {
                 true => call.send(&mut Asking(&mut connection.open)).await,
                 false => call.send(&mut connection.open).await,
             };
-            result.map_err(|error| {
-                let failed = Failed::answered(&error, call.commands());
-                if error.is_unrecoverable_error() || error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly) {
-                    drop(Object::take(connection));
-                }
-                failed
-            })
+            let is_usable = |error: &RedisError| {
+                !error.is_unrecoverable_error() && error.kind() != ErrorKind::Server(ServerErrorKind::ReadOnly)
+            };
+            if result.as_ref().err().is_none_or(is_usable) {
+                lent.give_back();
+            }
+            result.map_err(|error| Failed::answered(&error, call.commands()))
         };
         let mut result = limit.hold(work).await;
         if let Err(failed) = &mut result {

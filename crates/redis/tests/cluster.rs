@@ -75,6 +75,17 @@ async fn a_killed_primary_is_followed_by_its_replica() {
 }
 
 #[tokio::test]
+async fn a_replica_that_takes_over_in_order_costs_no_call() {
+    let cluster = RedisCluster::start();
+    let link = link_to(cluster.link());
+    let key = cluster.key_in(2, "k");
+    increment(&link, &key).await.unwrap();
+    cluster.failover(2);
+    assert_eq!(increment(&link, &key).await.unwrap(), 2);
+    assert_eq!(cluster.nodes[5].ask(&["GET", &key]), "$1\r\n2\r\n");
+}
+
+#[tokio::test]
 async fn a_shard_that_stopped_keeps_no_call_from_the_others() {
     let cluster = RedisCluster::start();
     let link = link_to(cluster.link());

@@ -1,5 +1,5 @@
 //! A link whose server stops, dies and comes back.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
 
 use std::time::{Duration, Instant};
 
@@ -125,4 +125,20 @@ async fn a_closed_link_takes_nothing_more() {
     let link = link_to(server.address());
     link.close();
     assert_eq!(get(&link).await.unwrap_err().to_string(), "redis is unavailable: the link is closed");
+}
+
+#[tokio::test]
+async fn a_call_that_its_caller_gave_up_holds_up_no_other() {
+    let server = RedisServer::start();
+    let settings = LinkSettings { connections: 1, ..LinkSettings::new(server.address(), Duration::from_secs(5)) };
+    let link = Link::new(settings, Handle::current()).unwrap();
+    set(&link).await;
+    let blocked = async { link.command::<()>(cmd("BLPOP").arg("nothing").arg(60)).await };
+    let is_there = async {
+        while !server.ask(&["INFO", "clients"]).contains("blocked_clients:1") {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::select! { _ = blocked => panic!("nothing is there"), () = is_there => {} }
+    assert_eq!(get(&link).await.unwrap().as_deref(), Some("chai"));
 }

@@ -96,6 +96,15 @@ impl RedisCluster {
         (0..).map(|n| format!("{prefix}{n}")).find(|key| self.shard_of(key) == shard).unwrap()
     }
 
+    /// Has the replica of `shard` take over from its living primary, and waits until all know.
+    ///
+    /// # Panics
+    /// If it does not.
+    pub fn failover(&self, shard: usize) {
+        self.nodes[shard + 3].ask(&["CLUSTER", "FAILOVER"]);
+        self.wait_for_promotion(shard);
+    }
+
     /// Waits until the replica of `shard` is its primary, and all other living nodes know.
     ///
     /// # Panics
