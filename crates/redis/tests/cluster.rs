@@ -148,6 +148,37 @@ async fn a_slot_that_moved_is_found_and_nothing_is_done_twice() {
 }
 
 #[tokio::test]
+async fn connections_that_break_leave_calls_in_doubt_and_do_none_twice() {
+    let cluster = RedisCluster::start();
+    let link = link_to(cluster.link());
+    let key = cluster.key_in(0, "k");
+    let increments = async {
+        let many = (0..8).map(|_| async {
+            let (mut done, mut in_doubt) = (0, 0);
+            for _ in 0..200 {
+                match increment(&link, &key).await {
+                    Ok(_) => done += 1,
+                    Err(LinkError::Unavailable { in_doubt: true, .. }) => in_doubt += 1,
+                    Err(_) => tokio::time::sleep(Duration::from_millis(1)).await,
+                }
+            }
+            (done, in_doubt)
+        });
+        let all = futures::future::join_all(many).await;
+        all.into_iter().fold((0, 0), |sum, (done, in_doubt)| (sum.0 + done, sum.1 + in_doubt))
+    };
+    let breaking = async {
+        loop {
+            cluster.nodes[0].ask(&["CLIENT", "KILL", "TYPE", "normal"]);
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    let (done, in_doubt) = tokio::select! { counts = increments => counts, () = breaking => unreachable!() };
+    let there: u64 = cluster.nodes[0].ask(&["GET", &key]).lines().nth(1).unwrap().parse().unwrap();
+    assert!(in_doubt > 0 && (done..=done + in_doubt).contains(&there), "{done} done, {in_doubt} in doubt: {there}");
+}
+
+#[tokio::test]
 async fn a_write_waits_for_the_replica_of_its_own_shard() {
     let cluster = RedisCluster::start();
     let replicas = Some(Wait { replicas: 1, timeout: Duration::from_millis(200) });
