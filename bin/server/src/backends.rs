@@ -12,6 +12,7 @@ use hitesh_sessions::{
     SessionStore, StoreError,
     sqlite::{OpenError, SqlitePath, SqliteSessions, SqliteSettings},
 };
+use hitesh_turnlog::TurnLog;
 
 #[cfg(feature = "redis")]
 use crate::redis;
@@ -28,6 +29,8 @@ pub struct Backends {
     pub cache: Arc<dyn Cache>,
     /// The session store.
     pub store: Arc<dyn SessionStore>,
+    /// Where instances that share their sessions read each other's generations.
+    pub log: Option<Arc<dyn TurnLog>>,
 }
 
 /// Why a backend that the server can't do without is not there.
@@ -64,16 +67,20 @@ impl Backends {
     /// but a provider that says so.
     pub async fn connect(settings: &Settings) -> Result<Self, BackendError> {
         let store = open_store(settings).await?;
-        match store.recover().await {
-            Ok(0) => {}
-            Ok(turns) => tracing::warn!(turns, "turns that a crash left open were ended"),
-            // One that is shared may come later: until then questions are refused, and others end what was left open.
-            Err(error @ StoreError::Unavailable { .. }) if settings.sessions.place == SessionsPlace::Redis => {
+        if settings.sessions.place == SessionsPlace::Redis {
+            // It may come later: until then questions are refused. What dead instances left open is ended once this one
+            // runs, with all that their logs have.
+            if let Err(error) = store.stats().await {
                 tracing::error!(%error, "the session store is away");
             }
-            Err(error) => return Err(error.into()),
+        } else {
+            match store.recover().await? {
+                0 => {}
+                turns => tracing::warn!(turns, "turns that a crash left open were ended"),
+            }
         }
-        Ok(Self { providers: providers(settings)?, cache: cache(settings)?, store })
+        let Shared { cache, log } = shared(settings)?;
+        Ok(Self { providers: providers(settings)?, cache, store, log })
     }
 
     /// The same with sessions in memory: for a chat in a terminal.
@@ -84,7 +91,8 @@ impl Backends {
         let mut alone = settings.clone();
         alone.sessions = SessionsSettings { place: SessionsPlace::Memory, retention: None };
         alone.redis = None;
-        Ok(Self { providers: providers(settings)?, cache: cache(&alone)?, store: open_store(&alone).await? })
+        let Shared { cache, log } = shared(&alone)?;
+        Ok(Self { providers: providers(settings)?, cache, store: open_store(&alone).await?, log })
     }
 }
 
@@ -104,17 +112,24 @@ pub async fn open_store(settings: &Settings) -> Result<Arc<dyn SessionStore>, Ba
     Ok(Arc::new(sessions))
 }
 
-fn cache(settings: &Settings) -> Result<Arc<dyn Cache>, BackendError> {
+/// What may be lost, and what an instance goes on without.
+pub(crate) struct Shared {
+    pub(crate) cache: Arc<dyn Cache>,
+    pub(crate) log: Option<Arc<dyn TurnLog>>,
+}
+
+fn shared(settings: &Settings) -> Result<Shared, BackendError> {
     let CacheSettings { enabled, max_bytes, .. } = settings.cache;
-    if !enabled {
-        return Ok(Arc::new(NoCache));
-    }
-    let own = MokaCache::new(max_bytes);
+    let own = enabled.then(|| MokaCache::new(max_bytes));
     #[cfg(feature = "redis")]
     if let Some(shared) = &settings.redis {
-        return redis::cache(own, shared);
+        return redis::shared(own, shared, settings.sessions.place == SessionsPlace::Redis);
     }
-    Ok(Arc::new(own))
+    let cache: Arc<dyn Cache> = match own {
+        Some(own) => Arc::new(own),
+        None => Arc::new(NoCache),
+    };
+    Ok(Shared { cache, log: None })
 }
 
 fn shared_store(settings: &Settings) -> Result<Arc<dyn SessionStore>, BackendError> {

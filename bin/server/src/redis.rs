@@ -2,17 +2,33 @@
 
 use std::{sync::Arc, time::Duration};
 
-use hitesh_cache::{Cache, MokaCache, RedisCache, TieredCache};
+use hitesh_cache::{Cache, MokaCache, NoCache, RedisCache, TieredCache};
 use hitesh_redis::{Link, LinkSettings, Wait};
 use hitesh_sessions::{RedisSessions, RedisSessionsSettings, SessionStore};
+use hitesh_turnlog::{LogTimes, RedisTurnLog, TurnLog};
 use tokio::runtime::Handle;
 
-use crate::{backends::BackendError, settings::RedisSettings};
+use crate::{
+    backends::{BackendError, Shared},
+    settings::RedisSettings,
+};
 
-/// `own` before the cache that all instances share.
-pub(crate) fn cache(own: MokaCache, settings: &RedisSettings) -> Result<Arc<dyn Cache>, BackendError> {
-    let behind = RedisCache::new(link(settings, settings.cache_deadline)?, &settings.prefix);
-    Ok(Arc::new(TieredCache::new(own, behind)))
+/// `own` before the cache that all instances share, and, if they share sessions too, the logs of their generations. Both by
+/// one link: a Redis that is away costs an answer one deadline, not two.
+pub(crate) fn shared(
+    own: Option<MokaCache>,
+    settings: &RedisSettings,
+    with_sessions: bool,
+) -> Result<Shared, BackendError> {
+    let link = Arc::new(link(settings, settings.cache_deadline)?);
+    let log = with_sessions.then(|| {
+        Arc::new(RedisTurnLog::new(Arc::clone(&link), &settings.prefix, LogTimes::default())) as Arc<dyn TurnLog>
+    });
+    let cache: Arc<dyn Cache> = match own {
+        Some(own) => Arc::new(TieredCache::new(own, RedisCache::new(link, &settings.prefix))),
+        None => Arc::new(NoCache),
+    };
+    Ok(Shared { cache, log })
 }
 
 /// The sessions that all instances share.

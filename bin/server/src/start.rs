@@ -82,6 +82,7 @@ pub fn engine(settings: &Settings, backends: Backends) -> Result<Engine, StartEr
         router: Router::new(backends.providers),
         cache: backends.cache,
         store: backends.store,
+        log: backends.log,
         settings: EngineSettings {
             disconnect_grace: settings.turns.disconnect_grace,
             on_disconnect: match settings.turns.on_disconnect {

@@ -1,6 +1,9 @@
 use std::{
     fmt,
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
@@ -62,7 +65,7 @@ const SAMPLE: u64 = 64;
 /// All its keys share a hash tag. Entries carry the generation that they were put in, so clearing is one write, however
 /// many there are.
 pub struct RedisCache {
-    link: Link,
+    link: Arc<Link>,
     generation: String,
     entries: String,
     entry: String,
@@ -99,11 +102,11 @@ impl Generation {
 
 impl RedisCache {
     /// The cache that lives under `prefix` on the server behind `link`.
-    pub fn new(link: Link, prefix: &str) -> Self {
+    pub fn new(link: impl Into<Arc<Link>>, prefix: &str) -> Self {
         // The number is that of the stored form: another form is another cache.
         let tag = format!("{{{prefix}:cache:1}}");
         Self {
-            link,
+            link: link.into(),
             generation: format!("{tag}:generation"),
             entries: format!("{tag}:entries"),
             entry: format!("{tag}:entry:"),

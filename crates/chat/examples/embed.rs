@@ -33,6 +33,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         router: Router::new(vec![Listed::unlimited(provider)]),
         cache: Arc::new(MokaCache::new(1 << 20)),
         store: Arc::new(SqliteSessions::open(SqliteSettings::default())?),
+        log: None,
         settings: EngineSettings::default(),
         runtime: Handle::current(),
     });

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Instant};
 
 use hitesh_cache::CacheKey;
-use hitesh_domain::{Owner, Replaces, SessionId, Source, TurnId, TurnInfo};
+use hitesh_domain::{LogId, Owner, Replaces, SessionId, Source, TurnId, TurnInfo};
 use hitesh_llm::{History, Provider, Router};
 use hitesh_sessions::{Claim, Context, NewTurn, StoreError};
 use time::OffsetDateTime;
@@ -18,6 +18,7 @@ use crate::{
     generation::{Answerer, Generation, Upstream},
     idempotency::digest,
     live::LiveTurn,
+    logged::Logged,
     registry::Admission,
     request::{CachePolicy, TurnRequest},
     runner::Runner,
@@ -109,6 +110,7 @@ impl Inner {
                 source: Source::Model,
                 started_at,
                 replaces,
+                log: None,
             },
             question: request.content,
             notes: prepared.notes.clone(),
@@ -121,10 +123,10 @@ impl Inner {
         if let Some(nobody) = nobody {
             return Err(nobody);
         }
-        let (wish, joined) = self.generation(request.cache, ask, &setup.router, asked.as_ref(), &prepared);
-        if joined {
-            turn.info.source = Source::Joined;
-        }
+        let logged = self.logged(request.cache, &prepared.key, request.store);
+        let (wish, joined) = self.generation(request.cache, ask, &setup.router, asked.as_ref(), &prepared, logged);
+        turn.info.source = if joined { Source::Joined } else { wish.generation().source().await };
+        turn.info.log = wish.generation().log();
         self.run(turn, wish, admission, request.store, started).await
     }
 
@@ -169,6 +171,14 @@ impl Inner {
         Ok(handle)
     }
 
+    /// Where other processes find its generation: also those that a reader of the turn comes to, if it is stored.
+    fn logged(&self, policy: CachePolicy, key: &CacheKey, stored: bool) -> Option<Logged> {
+        let joinable = policy == CachePolicy::Use;
+        let log = self.log.clone().filter(|_| joinable || stored)?;
+        let id = if joinable { LogId::of_flight(key.as_bytes()) } else { LogId::alone() };
+        Some(Logged { log, id, joinable })
+    }
+
     /// The generation that this turn follows: a new one, or an equal question's that is being answered.
     fn generation(
         &self,
@@ -177,15 +187,18 @@ impl Inner {
         router: &Router,
         asked: &dyn Provider,
         prepared: &Prepared,
+        logged: Option<Logged>,
     ) -> (Wish, bool) {
         let make = |flight| {
-            let generation = Arc::new(Generation::new(Answerer::of(asked)));
+            let generation = Arc::new(Generation::new(Answerer::of(asked), logged.as_ref()));
             let upstream = Upstream {
                 ask,
                 router: router.clone(),
                 figures: Arc::clone(&self.figures),
                 keep: (policy != CachePolicy::Off).then(|| (Arc::clone(&self.cache), self.settings.cache_ttl)),
                 flight,
+                logged,
+                cut_off: self.cut_off.clone(),
             };
             self.tasks.spawn_on(Arc::clone(&generation).run(upstream), &self.runtime);
             generation
@@ -254,11 +267,13 @@ impl Inner {
         if let Some(snapshot) = self.registry.kept(owner, id) {
             return Ok(Some(Turn::over(Snapshot::clone(&snapshot), figures())));
         }
-        let stored = self.patient(self.store.turn(owner, id)).await?.map(Snapshot::of_stored);
-        Ok(stored.map(|snapshot| match snapshot.end {
-            Some(_) => Turn::over(snapshot, figures()),
-            None => Turn::elsewhere(Elsewhere::new(Arc::clone(&self.store), owner.clone(), snapshot), figures()),
-        }))
+        let Some(stored) = self.patient(self.store.turn(owner, id)).await? else { return Ok(None) };
+        let snapshot = Snapshot::of_stored(stored);
+        if snapshot.end.is_some() {
+            return Ok(Some(Turn::over(snapshot, figures())));
+        }
+        let elsewhere = Elsewhere::new(Arc::clone(&self.store), self.log.clone(), owner.clone(), snapshot).await;
+        Ok(Some(Turn::elsewhere(elsewhere, figures())))
     }
 
     /// The store's answer, if it comes in time.

@@ -4,12 +4,14 @@ use hitesh_cache::Cache;
 use hitesh_domain::{Feedback, Owner, SessionId, TurnId};
 use hitesh_llm::{Listed, ProviderError, Router};
 use hitesh_sessions::{Page, SessionStore, StoredTurn};
+use hitesh_turnlog::TurnLog;
 use time::OffsetDateTime;
 use tokio::runtime::Handle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     ask::prompt_size,
+    elsewhere::orphaned,
     error::EngineError,
     figures::{CacheFigures, Figures, Performance, mean, share},
     flights::Flights,
@@ -44,6 +46,8 @@ pub struct EngineParts {
     pub cache: Arc<dyn Cache>,
     /// Where sessions live.
     pub store: Arc<dyn SessionStore>,
+    /// Where processes that share the store read each other's generations; none if there are no others.
+    pub log: Option<Arc<dyn TurnLog>>,
     /// Numbers.
     pub settings: EngineSettings,
     /// The main runtime: turns outlive the worker that began them.
@@ -103,6 +107,7 @@ pub(crate) struct Inner {
     pub(crate) setup: CurrentSetup,
     pub(crate) cache: Arc<dyn Cache>,
     pub(crate) store: Arc<dyn SessionStore>,
+    pub(crate) log: Option<Arc<dyn TurnLog>>,
     pub(crate) settings: EngineSettings,
     pub(crate) runtime: Handle,
     pub(crate) tasks: TaskTracker,
@@ -119,7 +124,7 @@ pub(crate) struct Inner {
 impl Engine {
     /// An engine of these parts. Nothing is asked or stored yet.
     pub fn new(parts: EngineParts) -> Self {
-        let EngineParts { personas, router, cache, store, settings, runtime } = parts;
+        let EngineParts { personas, router, cache, store, log, settings, runtime } = parts;
         let limits = Limits {
             in_flight: settings.max_in_flight,
             per_session: settings.max_per_session,
@@ -129,6 +134,7 @@ impl Engine {
             setup: CurrentSetup::new(personas, router),
             cache,
             store,
+            log,
             settings,
             runtime,
             tasks: TaskTracker::new(),
@@ -240,7 +246,20 @@ impl Engine {
 
     /// Ends the turns of processes that shared the store with this one and are no more; how many. For every second.
     pub async fn take_over(&self) -> Result<u64, EngineError> {
-        self.inner.patient(self.inner.store.take_over()).await
+        let inner = &self.inner;
+        let mut ended = 0;
+        loop {
+            let orphans = inner.patient(inner.store.orphans()).await?;
+            let before = ended;
+            for orphan in &orphans {
+                let outcome = orphaned(orphan, inner.log.as_deref()).await;
+                ended += u64::from(inner.patient(inner.store.adopt(orphan, outcome)).await?);
+            }
+            // Others are at it, or there are none.
+            if ended == before {
+                return Ok(ended);
+            }
+        }
     }
 
     /// Stops the turns that others who share the store asked to stop. For several times a second.

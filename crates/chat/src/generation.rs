@@ -1,14 +1,20 @@
 use std::{
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
 use hitesh_cache::{Cache, CacheKey};
-use hitesh_domain::{ErrorCode, IncompleteReason, JournalEvent, ProviderId, Status, Usage};
+use hitesh_domain::{ErrorCode, IncompleteReason, JournalEvent, LogId, ProviderId, Source, Status, Usage};
 use hitesh_llm::{CallEvent, Failure, FinishReason, History, Prices, Provider, ProviderError, ProviderEvent, Router};
 use hitesh_persona::{Completeness, StepEvent, StepParser};
+use hitesh_turnlog::Lease;
 use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -17,6 +23,7 @@ use crate::{
     figures::Figures,
     flights::Flights,
     journal::{GenerationEnd, Journal},
+    logged::{Followed, Logged},
 };
 
 /// What ends a journal whose task did not come to its end.
@@ -32,10 +39,16 @@ pub(crate) struct Generation {
     retry_after: OnceLock<Duration>,
     first_delta: OnceLock<Instant>,
     cancel: CancellationToken,
+    /// Where its answer comes from, once that is known.
+    source: watch::Sender<Option<Source>>,
+    /// Its name in the log that other processes read.
+    log: Option<LogId>,
+    /// Whether that log has it, so far as it was told.
+    is_logged: AtomicBool,
 }
 
 /// Who answers.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Answerer {
     pub(crate) provider: ProviderId,
     pub(crate) model: String,
@@ -57,17 +70,59 @@ pub(crate) struct Upstream {
     pub(crate) keep: Option<(Arc<dyn Cache>, Duration)>,
     /// Where it is to be taken off when it has ended, if others may join it.
     pub(crate) flight: Option<(Arc<Flights>, CacheKey)>,
+    /// Where it is written for other processes, if there are any.
+    pub(crate) logged: Option<Logged>,
+    /// The server is about to go.
+    pub(crate) cut_off: CancellationToken,
 }
 
 impl Generation {
-    pub(crate) fn new(asked: Answerer) -> Self {
+    pub(crate) fn new(asked: Answerer, logged: Option<&Logged>) -> Self {
+        // Only one that others may have begun has to look where its answer comes from.
+        let source = logged.is_none_or(|logged| !logged.joinable).then_some(Source::Model);
         Self {
             journal: Journal::new(),
             answerer: Mutex::new(asked),
             retry_after: OnceLock::new(),
             first_delta: OnceLock::new(),
             cancel: CancellationToken::new(),
+            source: watch::Sender::new(source),
+            log: logged.map(|logged| logged.id),
+            is_logged: AtomicBool::new(false),
         }
+    }
+
+    /// Where its answer comes from. Takes as long as it takes to ask the log, if there is one.
+    pub(crate) async fn source(&self) -> Source {
+        let known = self.source.subscribe().wait_for(Option::is_some).await.ok().and_then(|source| *source);
+        known.unwrap_or(Source::Model)
+    }
+
+    /// Its name in the log.
+    pub(crate) fn log(&self) -> Option<LogId> {
+        self.log
+    }
+
+    /// Whether what it has so far is, or is about to be, where other processes find it.
+    pub(crate) fn is_logged(&self) -> bool {
+        self.is_logged.load(Relaxed)
+    }
+
+    pub(crate) fn set_logged(&self, is_logged: bool) {
+        self.is_logged.store(is_logged, Relaxed);
+    }
+
+    pub(crate) fn set_answerer(&self, answerer: Answerer) {
+        *self.answerer.lock() = answerer;
+    }
+
+    /// Takes events as another process wrote them.
+    pub(crate) fn mirror(&self, events: impl Iterator<Item = JournalEvent>) {
+        self.journal.append(events.inspect(|event| {
+            if matches!(event, JournalEvent::StepDelta(..) | JournalEvent::ThinkReasoning(_)) {
+                self.first_delta.get_or_init(Instant::now);
+            }
+        }));
     }
 
     /// The provider that answers, or was asked last.
@@ -92,18 +147,112 @@ impl Generation {
 
     /// Asks the upstream and writes the journal until it ends or nobody wants it any more. A complete answer is in
     /// the cache before others can no longer join it, so an equal question is never asked twice in between.
+    ///
+    /// With a log, an equal question that another process asks already is followed there instead.
     pub(crate) async fn run(self: Arc<Self>, upstream: Upstream) {
-        let mut landing = Landing { generation: &self, upstream: &upstream, end: FAILED };
+        let landing = Landing { generation: &self, upstream: &upstream, end: FAILED };
+        let (departure, logged) = match &upstream.logged {
+            None => (Departure::Asks, None),
+            Some(logged) => (self.depart(&upstream, logged).await, Some(logged)),
+        };
+        match (departure, logged) {
+            (Departure::Follows, Some(logged)) => {
+                self.set_logged(true);
+                self.told_source(Source::Joined);
+                if let Some(landing) = self.follow(landing, logged).await {
+                    self.lead(landing, &upstream).await;
+                }
+            }
+            (departure, logged) => {
+                let work = async {
+                    match departure {
+                        Departure::Knows(answer) => self.repeat(landing, &answer),
+                        Departure::Asks | Departure::Follows => {
+                            self.told_source(Source::Model);
+                            self.lead(landing, &upstream).await;
+                        }
+                    }
+                };
+                match logged {
+                    Some(logged) => drop(tokio::join!(work, logged.write(&self))),
+                    None => work.await,
+                }
+            }
+        }
+    }
+
+    /// Whether to ask, to follow, or neither.
+    async fn depart(&self, upstream: &Upstream, logged: &Logged) -> Departure {
+        if !logged.joinable {
+            return Departure::Asks;
+        }
+        match logged.log.lease(logged.id).await {
+            Ok(Lease::Follows) => Departure::Follows,
+            Ok(Lease::Leads { landed: true }) => {
+                let Some(((cache, _), (_, key))) = upstream.keep.as_ref().zip(upstream.flight.as_ref()) else {
+                    return Departure::Asks;
+                };
+                let found = cache.get(key).await.ok().flatten();
+                found.and_then(|bytes| CachedAnswer::decode(&bytes)).map_or(Departure::Asks, Departure::Knows)
+            }
+            Ok(Lease::Leads { landed: false }) => Departure::Asks,
+            Err(error) => {
+                tracing::warn!(%error, "equal questions of other instances can't be joined");
+                Departure::Asks
+            }
+        }
+    }
+
+    /// Follows another process's generation. Gives the landing back if that is lost before a word of it was seen: then the
+    /// question is asked here, as if it had come now.
+    async fn follow<'l>(&self, mut landing: Landing<'l>, logged: &Logged) -> Option<Landing<'l>> {
+        let followed = tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => Followed::Ended(GenerationEnd::Incomplete(IncompleteReason::ReaderLeft)),
+            followed = logged.follow(self) => followed,
+        };
+        // What comes from here on is not what stands there.
+        self.set_logged(false);
+        landing.end = match followed {
+            Followed::Ended(end) => end,
+            Followed::Lost if self.is_visible() => GenerationEnd::Incomplete(IncompleteReason::InstanceLost),
+            Followed::Lost => return Some(landing),
+        };
+        None
+    }
+
+    /// An answer that was found after all.
+    fn repeat(&self, mut landing: Landing<'_>, answer: &CachedAnswer) {
+        let outcome = answer.outcome(OffsetDateTime::now_utc());
+        self.set_answerer(Answerer { provider: outcome.provider, model: outcome.model });
+        self.told_source(Source::Cache);
+        self.mirror(outcome.transcript.events().into_iter());
+        landing.end = GenerationEnd::Complete;
+    }
+
+    async fn lead(&self, mut landing: Landing<'_>, upstream: &Upstream) {
         let end = tokio::select! {
             biased;
-            () = self.cancel.cancelled() => Finished::part(GenerationEnd::Incomplete(IncompleteReason::ReaderLeft)),
-            end = self.answer(&upstream) => end,
+            () = self.unwanted(upstream) => Finished::part(GenerationEnd::Incomplete(IncompleteReason::ReaderLeft)),
+            end = self.answer(upstream) => end,
         };
         if end.cacheable {
-            self.measure(&upstream);
-            self.keep(&upstream).await;
+            self.measure(upstream);
+            self.keep(upstream).await;
         }
         landing.end = end.end;
+    }
+
+    /// Resolves when no turn wants it any more, here or in another process.
+    async fn unwanted(&self, upstream: &Upstream) {
+        self.cancel.cancelled().await;
+        if let Some(logged) = &upstream.logged {
+            tokio::select! { () = upstream.cut_off.cancelled() => {}, () = logged.unwanted() => {} }
+        }
+    }
+
+    fn told_source(&self, source: Source) {
+        self.source.send_if_modified(|known| known.replace(source) != Some(source));
     }
 
     async fn answer(&self, upstream: &Upstream) -> Finished {
@@ -288,6 +437,16 @@ impl Generation {
     }
 }
 
+/// How a generation begins.
+enum Departure {
+    /// It asks the upstream.
+    Asks,
+    /// Another process does.
+    Follows,
+    /// The answer is there.
+    Knows(CachedAnswer),
+}
+
 /// How a generation ended, and whether its answer may be kept.
 struct Finished {
     end: GenerationEnd,
@@ -358,6 +517,7 @@ impl Drop for Landing<'_> {
             flights.land(*key, self.generation);
         }
         self.generation.journal.end(self.end);
+        self.generation.source.send_if_modified(|known| known.is_none() && known.replace(Source::Model).is_none());
     }
 }
 

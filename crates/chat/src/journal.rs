@@ -1,5 +1,6 @@
 use hitesh_domain::{End, ErrorCode, IncompleteReason, JournalEvent, Transcript};
 use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 /// An append-only list of events with one writer and any number of readers, each of which holds a cursor only.
@@ -19,7 +20,8 @@ pub(crate) struct Progress {
 }
 
 /// How a generation ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum GenerationEnd {
     Complete,
     Incomplete(IncompleteReason),
@@ -74,6 +76,18 @@ impl Journal {
     /// The events from `from` to before `to`, as far as there are any.
     pub(crate) fn slice(&self, from: usize, to: usize) -> Vec<JournalEvent> {
         self.events.lock().get(from..to).map(<[_]>::to_vec).unwrap_or_default()
+    }
+
+    /// How long the texts of these events are together.
+    pub(crate) fn text_bytes(&self, from: usize, to: usize) -> usize {
+        let length = |event: &JournalEvent| match event {
+            JournalEvent::StepDelta(_, text) | JournalEvent::ThinkReasoning(text) => text.len(),
+            JournalEvent::Status(_)
+            | JournalEvent::StepStarted(_)
+            | JournalEvent::StepFinished(..)
+            | JournalEvent::Usage(_) => 0,
+        };
+        self.events.lock().get(from..to).unwrap_or_default().iter().map(length).sum()
     }
 
     /// The first `len` events in their stored form.

@@ -15,6 +15,7 @@ mod idempotency;
 mod journal;
 mod key;
 mod live;
+mod logged;
 mod personas;
 mod reader;
 mod reasoning;

@@ -135,7 +135,8 @@ async fn follow(
             result = &mut saving => if let Err(error) = result {
                 tracing::warn!(turn = %live.info.turn, %error, "a checkpoint was not stored");
             },
-            _ = ticks.tick() => if let Some(store) = store && progress.len > saved {
+            // What other processes can read in the log, whoever ends the turn of a dead one reads there too.
+            _ = ticks.tick() => if let Some(store) = store && progress.len > saved && !live.generation().is_logged() {
                 saved = progress.len;
                 let partial = live.generation().journal.transcript(progress.len);
                 saving = store.checkpoint(live.info.turn, partial).boxed().fuse();

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use crate::{End, PersonaId, ProviderId, Replaces, SessionId, Source, Step, TurnId, Usage};
+use crate::{End, LogId, PersonaId, ProviderId, Replaces, SessionId, Source, Step, TurnId, Usage};
 
 /// What an answer waits for, before its first step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,7 +35,8 @@ pub enum Status {
 ///
 /// The order is always: statuses, then for each step `StepStarted`, its deltas and `StepFinished` (which is
 /// missing for a step that was cut), then at most one `Usage`. Reasoning that is shown comes before the deltas of `think`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum JournalEvent {
     /// What the answer waits for.
     Status(Status),
@@ -47,7 +48,7 @@ pub enum JournalEvent {
     /// told it again.
     ThinkReasoning(Arc<str>),
     /// A step is whole, since this time.
-    StepFinished(Step, OffsetDateTime),
+    StepFinished(Step, #[serde(with = "time::serde::rfc3339")] OffsetDateTime),
     /// What the upstream call cost.
     Usage(Usage),
 }
@@ -73,6 +74,9 @@ pub struct TurnInfo {
     /// The turn whose place it is asked to take; none for an ordinary question.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaces: Option<Replaces>,
+    /// Where other processes can read the generation that it follows while it grows; none if there are no others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<LogId>,
 }
 
 /// An event of a turn as its readers see it. Numbered from 0: `Started` is 0, entry `i` of the journal is

@@ -168,6 +168,76 @@ impl FromStr for TurnId {
     }
 }
 
+/// The log of a generation, where processes that serve the same sessions can read it while it grows. Two parts: the
+/// *flight*, which is the same for all generations that answer equal questions, and what tells these apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct LogId {
+    flight: u128,
+    own: u64,
+}
+
+impl LogId {
+    /// A new one among those that answer what `digest` is the digest of.
+    pub fn of_flight(digest: &[u8; 32]) -> Self {
+        let (flight, _) = digest.split_first_chunk().unwrap_or((&[0; 16], &[]));
+        Self { flight: u128::from_be_bytes(*flight), own: Self::random_own() }
+    }
+
+    /// A new one of a generation that nobody else joins.
+    pub fn alone() -> Self {
+        Self { flight: Uuid::new_v4().as_u128(), own: Self::random_own() }
+    }
+
+    /// The flight, in 32 digits.
+    pub fn flight(&self) -> String {
+        format!("{:032x}", self.flight)
+    }
+
+    /// What tells it from others of its flight, in 16 digits.
+    pub fn own(&self) -> String {
+        format!("{:016x}", self.own)
+    }
+
+    fn random_own() -> u64 {
+        Uuid::new_v4().as_u64_pair().1
+    }
+}
+
+impl fmt::Display for LogId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}{:016x}", self.flight, self.own)
+    }
+}
+
+impl FromStr for LogId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let parts =
+            text.split_at_checked(32).filter(|_| text.len() == 48 && text.bytes().all(|b| b.is_ascii_hexdigit()));
+        let parsed = parts.and_then(|(flight, own)| {
+            let flight = u128::from_str_radix(flight, 16).ok()?;
+            Some(Self { flight, own: u64::from_str_radix(own, 16).ok()? })
+        });
+        parsed.ok_or(IdError { kind: "log id", rule: "48 hexadecimal digits" })
+    }
+}
+
+impl TryFrom<String> for LogId {
+    type Error = IdError;
+
+    fn try_from(text: String) -> Result<Self, IdError> {
+        text.parse()
+    }
+}
+
+impl From<LogId> for String {
+    fn from(id: LogId) -> Self {
+        id.to_string()
+    }
+}
+
 /// A message of a session's history. Derived from its turn, so it is the same wherever it is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -222,5 +292,25 @@ mod tests {
         assert_eq!(turn.to_string().parse(), Ok(turn));
         assert_eq!(TurnId::from_bytes(*turn.as_bytes()), turn);
         assert!("nonsense".parse::<TurnId>().is_err());
+    }
+
+    #[test]
+    fn a_log_id_survives_text() {
+        for log in [LogId::alone(), LogId::of_flight(&[0; 32]), LogId::of_flight(&[0xFE; 32])] {
+            let text = log.to_string();
+            assert_eq!((text.parse(), text.len()), (Ok(log), 48));
+            assert_eq!(format!("{}{}", log.flight(), log.own()), text);
+        }
+        for wrong in ["", "+f", &"g".repeat(48), &"é".repeat(24), &"0".repeat(47)] {
+            assert!(wrong.parse::<LogId>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn equal_questions_are_of_one_flight_and_have_logs_of_their_own() {
+        let [a, b] = [LogId::of_flight(&[7; 32]), LogId::of_flight(&[7; 32])];
+        assert_eq!(a.flight(), b.flight());
+        assert_ne!(a, b);
+        assert_ne!(LogId::alone().flight(), LogId::alone().flight());
     }
 }

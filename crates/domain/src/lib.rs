@@ -15,7 +15,7 @@ mod usage;
 pub use content::{Content, ContentError};
 pub use event::{JournalEvent, Status, TurnEvent, TurnInfo};
 pub use feedback::{Comment, CommentError, Feedback, Rating};
-pub use ids::{IdError, IdempotencyKey, MessageId, Owner, PersonaId, ProviderId, SessionId, TurnId};
+pub use ids::{IdError, IdempotencyKey, LogId, MessageId, Owner, PersonaId, ProviderId, SessionId, TurnId};
 pub use message::{Message, Role};
 pub use outcome::{End, ErrorCode, IncompleteReason, Outcome, Source};
 pub use replaces::Replaces;

@@ -46,6 +46,8 @@ pub enum IncompleteReason {
     Drained,
     /// The server process died; what the last checkpoint held was kept.
     Crashed,
+    /// The instance that ran it died, and another one ended it; what came is kept.
+    InstanceLost,
 }
 
 /// A stable error code of the contract's section 2 that can end a turn.
@@ -141,7 +143,7 @@ impl End {
     pub fn number(self, events: usize) -> u64 {
         let next = events as u64 + 1;
         match self {
-            End::Incomplete(IncompleteReason::Crashed) => next + Self::CRASH_GAP,
+            End::Incomplete(IncompleteReason::Crashed | IncompleteReason::InstanceLost) => next + Self::CRASH_GAP,
             End::Completed | End::Incomplete(_) | End::Stopped | End::Failed(_) => next,
         }
     }

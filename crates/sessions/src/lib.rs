@@ -13,5 +13,5 @@ pub use redis::{RedisSessions, RedisSessionsSettings};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{OpenError, SqlitePath, SqliteSessions, SqliteSettings};
 pub use store::{
-    Claim, Context, ContextTurn, Durable, NewTurn, Page, SessionStore, StoreError, StoreStats, StoredTurn,
+    Claim, Context, ContextTurn, Durable, NewTurn, Orphan, Page, SessionStore, StoreError, StoreStats, StoredTurn,
 };

@@ -80,10 +80,15 @@ pub trait SessionStore: Debug + Send + Sync + 'static {
     /// which they began; how many. For the start, before anything else.
     async fn recover(&self) -> Result<u64, StoreError>;
 
-    /// The same for processes that shared this store with this one and are no more; how many. For every second or so, where
-    /// a store is shared; one that a single process owns has none.
-    async fn take_over(&self) -> Result<u64, StoreError> {
-        Ok(0)
+    /// Turns that processes which shared this store with this one, and are no more, left open; some of them, in the order
+    /// in which they began. For every second or so, where a store is shared; one that a single process owns has none.
+    async fn orphans(&self) -> Result<Vec<Orphan>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    /// Ends an orphan; false if it has been ended, or its process lives after all.
+    async fn adopt(&self, _orphan: &Orphan, _outcome: Outcome) -> Result<bool, StoreError> {
+        Ok(false)
     }
 
     /// Asks the process that has a turn open to stop it, if that is another one of those that share this store; whether it
@@ -159,12 +164,23 @@ pub struct StoredTurn {
     pub outcome: Option<Outcome>,
     /// What the last checkpoint of an open turn held.
     pub partial: Option<Transcript>,
-    /// Whether it is open in another process. It ends there, or by [`take_over`](SessionStore::take_over).
+    /// Whether it is open in another process. It ends there, or as one of the [`orphans`](SessionStore::orphans).
     pub alive: bool,
     /// The turn that took its place; none if it is current.
     pub replaced_by: Option<TurnId>,
     /// What the learner thinks of it.
     pub feedback: Option<Feedback>,
+}
+
+/// An open turn of a process that is no more.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Orphan {
+    /// Ids, persona, provider and time.
+    pub info: TurnInfo,
+    /// What its last checkpoint held.
+    pub partial: Transcript,
+    /// The process, by the store's own name for it.
+    pub process: String,
 }
 
 impl StoredTurn {

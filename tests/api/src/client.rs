@@ -117,6 +117,11 @@ impl Client {
         Ok(Sse::new(self.try_request("POST", "/api/chat/stream", &[JSON], body.to_string()).await?))
     }
 
+    /// `GET` of a stream, whatever its status.
+    pub async fn try_events(&self, path: &str) -> reqwest::Result<Sse> {
+        Ok(Sse::new(self.try_request("GET", path, &[], "").await?))
+    }
+
     /// `POST /api/chat/stream`, which has to begin.
     pub async fn stream(&self, body: &Value) -> Sse {
         let sse = self.try_stream(body).await.expect("a reply");

@@ -4,18 +4,22 @@
 use std::{collections::BTreeSet, process::Command};
 
 /// Every crate below the server, and the crates of ours that it may use.
-const EDGES: [(&str, &[&str]); 7] = [
+const EDGES: [(&str, &[&str]); 8] = [
     ("hitesh-domain", &[]),
     ("hitesh-persona", &["hitesh-domain"]),
     ("hitesh-llm", &["hitesh-domain"]),
     ("hitesh-sessions", &["hitesh-domain", "hitesh-redis"]),
     ("hitesh-cache", &["hitesh-redis"]),
-    ("hitesh-chat", &["hitesh-domain", "hitesh-persona", "hitesh-llm", "hitesh-sessions", "hitesh-cache"]),
+    ("hitesh-turnlog", &["hitesh-domain", "hitesh-redis"]),
+    (
+        "hitesh-chat",
+        &["hitesh-domain", "hitesh-persona", "hitesh-llm", "hitesh-sessions", "hitesh-cache", "hitesh-turnlog"],
+    ),
     ("hitesh-redis", &[]),
 ];
 
 /// Backends' features, and what a crate must bring in only with them.
-const BACKENDS: [(&str, &str, &[&str]); 7] = [
+const BACKENDS: [(&str, &str, &[&str]); 8] = [
     ("hitesh-llm", "anthropic", &["reqwest"]),
     ("hitesh-llm", "openai", &["async-openai", "reqwest"]),
     ("hitesh-llm", "local", &["llama-cpp-2"]),
@@ -23,6 +27,7 @@ const BACKENDS: [(&str, &str, &[&str]); 7] = [
     ("hitesh-cache", "redis", &["hitesh-redis", "redis"]),
     ("hitesh-sessions", "sqlite", &["rusqlite"]),
     ("hitesh-sessions", "redis", &["hitesh-redis", "redis"]),
+    ("hitesh-turnlog", "redis", &["hitesh-redis", "redis"]),
 ];
 
 /// The lines of `cargo tree` over normal dependencies: name and enabled features.
@@ -62,7 +67,7 @@ fn each_crate_depends_on_those_below_it_only() {
 #[test]
 fn the_engine_uses_every_seam() {
     let tree = tree("hitesh-chat", &["--depth", "1"]);
-    for (package, _) in &EDGES[..5] {
+    for (package, _) in &EDGES[..6] {
         assert!(names(&tree).contains(package), "hitesh-chat does not use {package}");
     }
 }

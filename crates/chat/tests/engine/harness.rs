@@ -161,6 +161,7 @@ impl Bench {
             router: Router::new(vec![Listed::unlimited(Arc::clone(&provider) as Arc<dyn Provider>)]),
             cache: Arc::clone(&cache),
             store: Arc::clone(&store),
+            log: None,
             settings,
             runtime: Handle::current(),
         });

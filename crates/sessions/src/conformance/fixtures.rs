@@ -37,6 +37,7 @@ pub fn turn_of(owner: &Owner, name: &str, question: &str) -> NewTurn {
             source: Source::Model,
             started_at: at(0),
             replaces: None,
+            log: None,
         },
         question: Content::try_from(question).unwrap(),
         notes: vec!["docker".to_owned(), "git".to_owned()],

@@ -75,7 +75,7 @@ pub async fn the_same_turn_twice_is_invalid(store: Store) {
 
 pub async fn every_end_survives(store: Store) {
     use IncompleteReason::*;
-    let incomplete = [Cut, Length, NoOutput, Timeout, ReaderLeft, Drained, Crashed].map(End::Incomplete);
+    let incomplete = [Cut, Length, NoOutput, Timeout, ReaderLeft, Drained, Crashed, InstanceLost].map(End::Incomplete);
     let failed = [
         ErrorCode::ProviderUnavailable,
         ErrorCode::ProviderUnauthorized,

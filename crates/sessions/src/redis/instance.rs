@@ -15,7 +15,7 @@ use super::{
     rows::{self, Ending, NewRow},
     scripts,
 };
-use crate::StoreError;
+use crate::{Orphan, StoreError};
 
 /// Open turns that are ended in one go.
 const BATCH: usize = 100;
@@ -74,10 +74,10 @@ async fn settle_doubts(shared: &Shared) {
     }
 }
 
-/// Ends the turns of instances that `is_gone` says are no more, and forgets those; how many turns.
-pub(super) async fn take_over(shared: &Shared, mut is_gone: impl FnMut(&str) -> bool) -> Result<u64, StoreError> {
+/// Ends the turns of the instances whose lease is over, and forgets those; how many turns.
+pub(super) async fn end_all(shared: &Shared) -> Result<u64, StoreError> {
     let mut ended = 0;
-    for instance in gone(shared).await?.iter().filter(|instance| is_gone(instance)) {
+    for instance in &gone(shared).await? {
         loop {
             let mut open = shared.script(&scripts::OPEN);
             open.arg(instance).arg(BATCH);
@@ -111,12 +111,38 @@ pub(super) fn missing(before: &HashMap<String, Instant>, gone: Vec<String>) -> H
 }
 
 async fn end_crashed(shared: &Shared, instance: &str, row: OpenRow) -> Result<bool, StoreError> {
-    let (turn, info, partial) = row;
-    let info: TurnInfo = rows::parsed("info", &info)?;
-    let end = End::Incomplete(IncompleteReason::Crashed);
-    let outcome = unfinished(&info, end, rows::partial_or_none(partial.as_deref()));
-    let told = shared.finish(rows::turn_id("id", &turn)?, &Ending::try_from(&outcome)?, instance).await?;
+    let Orphan { info, partial, .. } = orphan(instance, row)?;
+    let outcome = unfinished(&info, End::Incomplete(IncompleteReason::Crashed), partial);
+    let told = shared.finish(info.turn, &Ending::try_from(&outcome)?, instance).await?;
     Ok(told == "ok")
+}
+
+/// Open turns of instances that `is_gone` says are no more; those that have none left are forgotten.
+pub(super) async fn orphans(shared: &Shared, mut is_gone: impl FnMut(&str) -> bool) -> Result<Vec<Orphan>, StoreError> {
+    let mut orphans = Vec::new();
+    for instance in gone(shared).await?.iter().filter(|instance| is_gone(instance)) {
+        let mut open = shared.script(&scripts::OPEN);
+        open.arg(instance).arg(BATCH);
+        let left = shared.link.script::<Vec<OpenRow>>(&open).await?;
+        if left.is_empty() {
+            let mut bury = shared.script(&scripts::BURY);
+            bury.arg(instance);
+            shared.link.script::<()>(&bury).await?;
+        }
+        for row in left {
+            orphans.push(orphan(instance, row)?);
+        }
+    }
+    Ok(orphans)
+}
+
+fn orphan(instance: &str, row: OpenRow) -> Result<Orphan, StoreError> {
+    let (_, info, partial) = row;
+    Ok(Orphan {
+        info: rows::parsed("info", &info)?,
+        partial: rows::partial_or_none(partial.as_deref()),
+        process: instance.to_owned(),
+    })
 }
 
 fn unfinished(info: &TurnInfo, end: End, transcript: Transcript) -> Outcome {

@@ -35,7 +35,7 @@ use self::{
     rows::{ContextRow, Ending, NewRow, Row, tag},
     writer::Begin,
 };
-use crate::{Claim, Context, Durable, NewTurn, Page, SessionStore, StoreError, StoreStats, StoredTurn};
+use crate::{Claim, Context, Durable, NewTurn, Orphan, Page, SessionStore, StoreError, StoreStats, StoredTurn};
 
 /// How long an idempotency key is bound.
 const CLAIM_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
@@ -66,7 +66,7 @@ impl Default for RedisSessionsSettings {
 /// Sessions in Redis. Each call is one atomic script; what is acknowledged is as durable as that server is set up to be.
 ///
 /// Each store is an *instance*, with a random name and a lease that a task of it renews. A turn is open on the instance
-/// that began it; when the lease is over, others [end](SessionStore::take_over) its turns, and whatever it still sends of
+/// that began it; when the lease is over, others [adopt](SessionStore::adopt) its turns, and whatever it still sends of
 /// them changes nothing.
 pub struct RedisSessions {
     shared: Arc<Shared>,
@@ -253,10 +253,10 @@ impl SessionStore for RedisSessions {
     }
 
     async fn recover(&self) -> Result<u64, StoreError> {
-        instance::take_over(&self.shared, |_| true).await
+        instance::end_all(&self.shared).await
     }
 
-    async fn take_over(&self) -> Result<u64, StoreError> {
+    async fn orphans(&self) -> Result<Vec<Orphan>, StoreError> {
         let gone = instance::gone(&self.shared).await;
         let since = {
             let mut missing = self.shared.missing.lock();
@@ -265,10 +265,15 @@ impl SessionStore for RedisSessions {
             missing.clone()
         };
         if gone?.is_empty() {
-            return Ok(0);
+            return Ok(Vec::new());
         }
         let is_gone = |instance: &str| since.get(instance).is_some_and(|since| since.elapsed() >= self.shared.grace);
-        instance::take_over(&self.shared, is_gone).await
+        instance::orphans(&self.shared, is_gone).await
+    }
+
+    async fn adopt(&self, orphan: &Orphan, outcome: Outcome) -> Result<bool, StoreError> {
+        let told = self.shared.finish(orphan.info.turn, &Ending::try_from(&outcome)?, &orphan.process).await?;
+        Ok(told == "ok")
     }
 
     async fn ask_to_stop(&self, owner: &Owner, turn: TurnId) -> Result<bool, StoreError> {

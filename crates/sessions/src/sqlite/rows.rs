@@ -98,6 +98,8 @@ fn turn_info(row: &Row<'_>) -> Result<TurnInfo, Failure> {
         source: source(text(row, "source")?)?,
         started_at: OffsetDateTime::from_unix_timestamp_nanos(started_at).map_err(|_| damaged("started_at"))?,
         replaces: replaces(row)?,
+        // One process has the file.
+        log: None,
     })
 }
 

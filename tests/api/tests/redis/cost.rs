@@ -7,12 +7,21 @@ use crate::two_instances;
 /// The round trips of `asked` that were for turns: what instances ask on their own account names no session, no turn and no
 /// entry of the cache. A lookup is two commands in one.
 fn round_trips(asked: &[String]) -> usize {
-    let for_turns = |line: &&String| line.contains("public/") || line.contains("\"MGET\"") || line.contains("analyze");
+    let for_turns = |line: &&String| {
+        !line.contains("hitesh:log:1:")
+            && (line.contains("public/") || line.contains("\"MGET\"") || line.contains("analyze"))
+    };
     asked.iter().filter(for_turns).count()
 }
 
+/// Those that were for logs: the lease of each, and its batches.
+fn log_trips(asked: &[String]) -> usize {
+    let for_logs = |line: &&String| line.contains("\"EVALSHA\"") && line.contains("hitesh:log:1:");
+    asked.iter().filter(for_logs).count()
+}
+
 #[tokio::test]
-async fn a_turn_costs_two_round_trips_from_memory_three_from_redis_and_five_from_a_model() {
+async fn a_turn_costs_two_round_trips_from_memory_three_from_redis_and_five_from_a_model_beside_its_log() {
     let (redis, upstream) = (RedisServer::start().await, Upstream::numbered().await);
     let [a, b] = two_instances(&redis, &upstream).await;
     for server in [&a, &b] {
@@ -39,6 +48,9 @@ async fn a_turn_costs_two_round_trips_from_memory_three_from_redis_and_five_from
             server.client().delete("/api/chat/history?session_id=s").await;
         });
         let asked = asked.await;
+        let batches = log_trips(&asked);
+        eprintln!("from {source}: {batches} round trips for its log");
+        assert_eq!(batches >= 2, source == "model", "a lease, and what is written in batches");
         // Less what erased the session.
         round_trips(&asked) - 1
     };
@@ -68,6 +80,13 @@ async fn a_session_of_ten_exchanges_takes_less_than_64_kb() {
     for session in 0..20 {
         ask(&format!("s{session}")).await;
     }
+    let with_logs = (used().await - before) / 200;
+    eprintln!("{with_logs} bytes an exchange while the logs of the last seconds are kept");
+    eventually("the logs to go", || async {
+        let logs = redis.ask("KEYS hitesh:log:*").await;
+        (logs == "*0\r\n").then_some(())
+    })
+    .await;
     let each = (used().await - before) / 20;
     eprintln!("{each} bytes a session of ten exchanges, whose questions and outputs have {text}");
     assert!(each < 64 * 1024, "{each}");

@@ -3,8 +3,10 @@
 
 mod away;
 mod cost;
+mod living;
 mod servers;
 mod sharing;
+mod storm;
 mod taking_over;
 
 use hitesh_tests_api::{RedisServer, Server, ServerBuilder, Upstream};

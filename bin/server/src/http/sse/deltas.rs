@@ -1,7 +1,10 @@
 use hitesh_domain::{JournalEvent, Step, TurnEvent, TurnId};
 use serde::Serialize;
 
-use super::{Encoder, frame, whole_steps::WholeSteps};
+use super::{
+    Encoder, frame,
+    whole_steps::{StepFrameBody, WholeSteps},
+};
 use crate::http::bodies::UsageBody;
 
 /// The form with `"deltas": true`: every frame carries its number, and beside the unnamed events there are named ones
@@ -10,6 +13,10 @@ use crate::http::bodies::UsageBody;
 pub(crate) struct DeltaFrames {
     steps: WholeSteps,
     after: Option<u64>,
+    /// The number of the last event.
+    last: Option<u64>,
+    /// What the reader has had already, as far as it was given again.
+    had: Vec<u8>,
     /// The number of the last kept event, until the reader has been told to begin anew.
     resync: Option<u64>,
 }
@@ -42,11 +49,12 @@ struct DeltaFrameBody<'a> {
 impl DeltaFrames {
     /// For the events of `turn`, from its first.
     pub(crate) fn new(turn: TurnId) -> Self {
-        Self { steps: WholeSteps::new(turn), after: None, resync: None }
+        Self { steps: WholeSteps::new(turn), after: None, last: None, had: Vec::new(), resync: None }
     }
 
     /// For a reader that has had the events up to `after` already. All events have to be given nevertheless: a step
-    /// that becomes whole later is shown whole.
+    /// that becomes whole later is shown whole; and should the turn end, because its process died, before the reader's
+    /// place, it is told as by [`resync`](Self::resync).
     pub(crate) fn after(self, after: Option<u64>) -> Self {
         Self { after, ..self }
     }
@@ -61,13 +69,35 @@ impl DeltaFrames {
 impl Encoder for DeltaFrames {
     fn encode(&mut self, number: u64, event: &TurnEvent, out: &mut Vec<u8>) {
         let whole = self.steps.take(number, event);
+        let before = self.last.replace(number);
         if self.after.is_some_and(|after| number <= after) {
+            // Should the turn end before its reader's place, this is what it gets again.
+            let mut had = std::mem::take(&mut self.had);
+            self.frames(number, event, whole, &mut had);
+            self.had = had;
             return;
         }
-        if let Some(kept) = self.resync.take() {
-            frame::name("resync", out);
-            frame::data(&ResyncFrameBody { turn_id: self.steps.turn().to_string(), kept, reason: "crashed" }, out);
+        let had = std::mem::take(&mut self.had);
+        if let Some(kept) = before
+            && self.after.take().is_some_and(|after| after > kept)
+        {
+            self.lost(kept, out);
+            out.extend(had);
         }
+        if let Some(kept) = self.resync.take() {
+            self.lost(kept, out);
+        }
+        self.frames(number, event, whole, out);
+    }
+}
+
+impl DeltaFrames {
+    fn lost(&self, kept: u64, out: &mut Vec<u8>) {
+        frame::name("resync", out);
+        frame::data(&ResyncFrameBody { turn_id: self.steps.turn().to_string(), kept, reason: "crashed" }, out);
+    }
+
+    fn frames(&self, number: u64, event: &TurnEvent, whole: Option<StepFrameBody>, out: &mut Vec<u8>) {
         let id = frame::event_id(self.steps.turn(), number);
         match event {
             TurnEvent::Started(info) => {
@@ -133,6 +163,7 @@ pub(super) mod tests {
             source: Source::Model,
             started_at: datetime!(2025-01-31 12:00:00 UTC),
             replaces: None,
+            log: None,
         }))
     }
 
@@ -211,6 +242,22 @@ pub(super) mod tests {
             told,
             format!("event: resync\ndata: {{\"turn_id\":\"{}\",\"kept\":5,\"reason\":\"crashed\"}}", turn_id())
         );
+        assert_eq!(rest, all);
+    }
+
+    #[test]
+    fn a_reader_whose_turn_ends_before_its_place_is_told_and_gets_all() {
+        let all = encoded(DeltaFrames::new(turn_id()), &cut_turn());
+        let beyond = cut_turn().len() as u64;
+        // The end of such a turn is numbered far beyond its last kept event.
+        let mut encoder = DeltaFrames::new(turn_id()).after(Some(beyond));
+        let (mut out, last) = (Vec::new(), beyond - 1);
+        for (number, event) in (0..).zip(&cut_turn()) {
+            encoder.encode(if number == last { number + End::CRASH_GAP } else { number }, event, &mut out);
+        }
+        let told = String::from_utf8(out).unwrap().replace(&format!(":{}", last + End::CRASH_GAP), &format!(":{last}"));
+        let (resync, rest) = told.split_once("\n\n").unwrap();
+        assert!(resync.contains(&format!("\"kept\":{}", last - 1)), "{resync}");
         assert_eq!(rest, all);
     }
 

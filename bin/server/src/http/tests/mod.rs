@@ -78,6 +78,7 @@ async fn service(
         router: Router::new(vec![Listed::unlimited(Arc::new(ScriptedModel::new(script)))]),
         cache: Arc::new(MokaCache::new(1 << 20)),
         store: Arc::new(SqliteSessions::open(SqliteSettings::default()).unwrap()),
+        log: None,
         settings: EngineSettings::default(),
         runtime: Handle::current(),
     });
