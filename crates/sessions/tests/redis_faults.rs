@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use hitesh_domain::{End, ErrorCode, IdempotencyKey, IncompleteReason, Outcome, Owner, TurnId};
-use hitesh_redis::{Link, LinkSettings, testing::RedisServer};
+use hitesh_redis::{Link, LinkSettings, Wait, testing::RedisServer};
 use hitesh_sessions::{
     Claim, NewTurn, Page, RedisSessions, RedisSessionsSettings, SessionStore, StoreError, StoredTurn,
     conformance::fixtures::{answer, owner, session, transcript, turn_in},
@@ -385,4 +385,29 @@ async fn a_closed_store_has_kept_all_that_it_took_and_takes_nothing_more() {
     assert!(matches!(a.stats().await, Err(StoreError::Unavailable { .. })));
     a.close().await;
     assert_eq!(b.stats().await.unwrap().turns, 100);
+}
+
+#[tokio::test]
+async fn what_replicas_have_to_have_is_not_acknowledged_before_they_do() {
+    let [primary, replica] = [RedisServer::start(), RedisServer::start()];
+    replica.ask(&["REPLICAOF", "127.0.0.1", &primary.port().to_string()]);
+    let wait = Wait { replicas: 1, timeout: Duration::from_millis(200) };
+    let settings = LinkSettings { replicas: Some(wait), ..LinkSettings::new(primary.address(), DEADLINE) };
+    let link = Link::new(settings, Handle::current()).unwrap();
+    let store = RedisSessions::new(link, RedisSessionsSettings::default(), &Handle::current());
+    until("the replica to follow", async || begin(&store, &turn_in("warm", "up")).await.ok()).await;
+    let [open, refused] = [turn_in("s", "open"), turn_in("s", "refused")];
+    begin(&store, &open).await.unwrap();
+    replica.pause();
+    let told = begin(&store, &refused).await.unwrap_err();
+    assert!(matches!(told, StoreError::Unavailable { .. }), "{told:?}");
+    for _ in 0..2 {
+        let told = store.finish(open.info.turn, answer("whole")).await;
+        assert!(matches!(told, Err(StoreError::Unavailable { .. })), "{told:?}");
+    }
+    replica.resume();
+    until("the end to be acknowledged", async || store.finish(open.info.turn, answer("whole")).await.ok()).await;
+    // The primary had taken it: it ends as its caller was told.
+    let outcome = until("the end of what was refused", async || stored(&store, &refused).await.outcome).await;
+    assert_eq!(outcome.end, End::Failed(ErrorCode::StoreUnavailable));
 }

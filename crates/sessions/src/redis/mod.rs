@@ -120,7 +120,7 @@ impl RedisSessions {
         let name = format!("{owner}/{}", claim.key.as_str());
         script.arg(self.shared.lease_ms()).arg(millis(CLAIM_LIFE)).arg(name).arg(rows::hex(&claim.digest));
         script.arg(claim.turn.to_string()).arg(id_or_none(from));
-        let bound: String = self.shared.run(&script).await?;
+        let bound: String = self.shared.acknowledged(&script).await?;
         rows::bound_claim(claim, &bound)
     }
 }
@@ -136,6 +136,21 @@ impl Shared {
         Ok(self.link.script(script).await?)
     }
 
+    /// Runs a script whose writes are acknowledged to somebody: with `WAIT`, if the link is set up so. What replicas did not
+    /// confirm in time is in doubt, for the primary has it.
+    async fn acknowledged<T: hitesh_redis::FromRedisValue>(
+        &self,
+        script: &ScriptInvocation<'_>,
+    ) -> Result<T, LinkError> {
+        match self.link.script_to_replicas(script).await? {
+            (told, true) => Ok(told),
+            (_, false) => Err(LinkError::Unavailable {
+                reason: "too few replicas have what was written".to_owned(),
+                in_doubt: true,
+            }),
+        }
+    }
+
     async fn renew(&self) -> Result<(), StoreError> {
         let mut script = self.script(&scripts::RENEW);
         script.arg(self.lease_ms());
@@ -146,7 +161,7 @@ impl Shared {
     async fn finish(&self, turn: TurnId, ending: &Ending, from: &str) -> Result<String, StoreError> {
         let mut script = self.script(&scripts::FINISH);
         script.arg(turn.to_string()).arg(&ending.outcome).arg(rows::flag(ending.has_output)).arg(from);
-        self.run(&script).await
+        Ok(self.acknowledged(&script).await?)
     }
 
     fn lease_ms(&self) -> u64 {
@@ -234,13 +249,13 @@ impl SessionStore for RedisSessions {
         let mut script = self.shared.script(&scripts::FEEDBACK);
         let feedback = feedback.as_ref().map(rows::json).transpose()?;
         script.arg(owner.as_str()).arg(turn.to_string()).arg(feedback.unwrap_or_default());
-        self.shared.run(&script).await
+        Ok(self.shared.acknowledged(&script).await?)
     }
 
     async fn erase(&self, owner: &Owner, session: &SessionId) -> Result<bool, StoreError> {
         let mut script = self.shared.script(&scripts::ERASE);
         script.arg(tag(owner, session));
-        self.shared.run(&script).await
+        Ok(self.shared.acknowledged(&script).await?)
     }
 
     async fn claim(&self, owner: &Owner, claim: Claim) -> Result<Claim, StoreError> {

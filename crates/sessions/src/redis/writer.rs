@@ -47,7 +47,7 @@ pub(super) async fn insert(shared: &Shared, rows: &[&NewRow]) -> Result<Vec<Resu
     let mut script = shared.script(&scripts::INSERT);
     script.arg(shared.lease_ms());
     rows.iter().for_each(|row| row.add_to(&mut script));
-    let answers: Vec<String> = shared.link.script(&script).await?;
+    let answers: Vec<String> = shared.acknowledged(&script).await?;
     if answers.len() != rows.len() {
         return Err(LinkError::Invalid { reason: "the script gave another number of answers".to_owned() });
     }
