@@ -83,9 +83,66 @@ test("a reload before the first word asks no second time", async () => {
   await ask(page, "Early reload?");
   await page.reload();
   await turn(page).waitFor();
+  // The reload may have been quicker than the first request: a call that is made only now is held for ever otherwise.
+  it.upstream.play(() => WHOLE);
   it.upstream.release();
   await assertWhole(page);
   assert.equal(it.upstream.requests.length, asked + 1);
+  await done(page);
+});
+
+test("a question that is sent again after a reload is the same request, whoever the page knows by then", async () => {
+  it.upstream.play(() => ({ ...WHOLE, held: true, until: "" }));
+  const page = await visit(it.browser, it.server.url);
+  await page.locator(".sample").first().waitFor();
+  const asked = it.upstream.requests.length;
+  await Promise.all([page.waitForResponse((response) => response.url().endsWith("/stream")), ask(page, "The same request?")]);
+  // As if this browser had been closed before it heard of the turn, and looked before the server had it.
+  await page.evaluate(() => {
+    const sessions = JSON.parse(localStorage.getItem("hitesh.sessions"));
+    for (const session of Object.values(sessions)) delete session.request.turn;
+    addEventListener("pagehide", () => localStorage.setItem("hitesh.sessions", JSON.stringify(sessions)));
+  });
+  await page.route("**/api/chat/history*", (route) => route.fulfill({ json: { success: true, messages: [], error: null } }));
+  const waiting = [];
+  await page.route("**/api/personas", (route) => waiting.push(route));
+  const [again] = await Promise.all([page.waitForResponse((response) => response.url().endsWith("/stream")), page.reload()]);
+  assert.equal(again.status(), 200);
+  for (const route of waiting) route.continue();
+  it.upstream.release();
+  await assertWhole(page);
+  assert.equal(it.upstream.requests.length, asked + 1);
+  await done(page);
+});
+
+test("a question that is asked before the page knows who there is goes to the one who was picked before", async () => {
+  it.upstream.play(() => ({ output: "Read the tests first." }));
+  const page = await visit(it.browser, it.server.url);
+  await page.getByLabel("Who answers").selectOption({ label: "Mira Vale" });
+  const waiting = [];
+  await page.route("**/api/personas", (route) => waiting.push(route));
+  await page.reload();
+  await ask(page, "Early, for Mira?");
+  await ended(page);
+  assert.match(JSON.stringify(it.upstream.requests.at(-1).messages), /Mira Vale/);
+  for (const route of waiting) route.continue();
+  await turn(page).locator(".answerer", { hasText: "Mira Vale" }).waitFor();
+  await done(page);
+});
+
+test("a question to somebody who is not there any more can be asked of another one", async () => {
+  it.upstream.play(() => WHOLE);
+  const page = await visit(it.browser, it.server.url);
+  await page.evaluate(() => localStorage.setItem("hitesh.preferences", JSON.stringify({ persona: "nobody" })));
+  const waiting = [];
+  await page.route("**/api/personas", (route) => waiting.push(route));
+  await page.reload();
+  await ask(page, "Anybody there?");
+  await ended(page, "failed");
+  for (const route of waiting) route.continue();
+  await page.locator("#disclosure").getByText("AI").waitFor();
+  await turn(page).getByRole("button", { name: "Try again" }).click();
+  await assertWhole(page);
   await done(page);
 });
 

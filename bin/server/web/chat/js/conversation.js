@@ -8,6 +8,8 @@ import { uuid } from "./storage.js";
 const FIRST_TURNS = 20;
 /** Fewer, since the reader is in the middle of scrolling. */
 const OLDER_TURNS = 8;
+/** What the server says of a request that it would refuse each time: only another one has a chance. */
+const NEVER_AGAIN = new Set(["idempotency_conflict", "persona_unknown"]);
 
 /**
  * @typedef {object} Surroundings What conversations share.
@@ -138,7 +140,7 @@ export class Conversation {
     }
     const events = request.turn ? this.#follow(request.turn) : this.#events(request);
     if (old) this.#replace(old, request, events);
-    else this.#run(this.#append(new Turn(request.content, this.#around.personas.of(this.id)), request), events);
+    else this.#run(this.#append(new Turn(request.content, request.persona), request), events);
   }
 
   /** @param {string} content */
@@ -146,7 +148,7 @@ export class Conversation {
     const { sessions, personas } = this.#around;
     if (!sessions.get(this.id)) sessions.begin(this.id, content, personas.of(this.id));
     const request = this.#request("ask", content);
-    this.#run(this.#append(new Turn(content, personas.of(this.id)), request), this.#events(request));
+    this.#run(this.#append(new Turn(content, request.persona), request), this.#events(request));
     this.#around.onask(this);
   }
 
@@ -164,7 +166,8 @@ export class Conversation {
       this.#run(next, this.#follow(turn.id));
     } else {
       const kept = this.#around.sessions.get(this.id)?.request;
-      const request = kept?.content === turn.question ? kept : this.#request("ask", turn.question);
+      const isSame = kept?.content === turn.question && !NEVER_AGAIN.has(turn.error?.code ?? "");
+      const request = isSame ? kept : this.#request("ask", turn.question);
       const next = new Turn(turn.question, turn.persona);
       this.#swap(turn, next);
       this.#run(next, this.#events(request));
@@ -233,6 +236,11 @@ export class Conversation {
     }
   }
 
+  /** The names of those who answer are here, or are others now. */
+  nameAnswerers() {
+    for (const turn of this.turns) turn.changed("named");
+  }
+
   /** A turn that another tab began. @param {import("./sessions.js").Request} request */
   join(request) {
     if (!this.loaded || !request.turn || this.turns.some((turn) => turn.id === request.turn)) return;
@@ -248,17 +256,19 @@ export class Conversation {
   }
 
   #request(kind, content, replaces) {
-    const request = { kind, content, replaces, key: uuid() };
+    // Who answers is part of what is repeated under the key, and may be another one by then.
+    const persona = kind === "ask" ? this.#around.personas.of(this.id) : undefined;
+    const request = { kind, content, replaces, persona, key: uuid() };
     this.#around.sessions.change(this.id, { request, updatedAt: Date.now() });
     return request;
   }
 
   #events(request) {
-    const { client, personas } = this.#around;
+    const { client } = this.#around;
     const options = { idempotencyKey: request.key, signal: this.#reading.signal };
     if (request.kind === "edit") return client.edit(request.replaces, request.content, options);
     if (request.kind === "regenerate") return client.regenerate(request.replaces, options);
-    return client.ask(request.content, { ...options, sessionId: this.id, persona: personas.of(this.id) });
+    return client.ask(request.content, { ...options, sessionId: this.id, persona: request.persona });
   }
 
   #follow(turnId) {

@@ -163,6 +163,7 @@ async function eraseForGood() {
 async function learnPersonas() {
   try {
     personas.all = await client.personas();
+    for (const conversation of open.values()) conversation.nameAnswerers();
     onchange(shown);
   } catch (error) {
     toast(errorWords(error), { milliseconds: 10_000, action: { label: "Try again", run: learnPersonas } });

@@ -30,7 +30,8 @@ export class Personas {
   /** Who answers in a session; undefined leaves it to the server. @param {string} session @returns {string | undefined} */
   of(session) {
     const wished = this.#sessions.get(session)?.persona ?? preferences.persona() ?? undefined;
-    return this.byId(wished)?.id ?? this.all[0]?.id;
+    // Before the list is here, a wish of an earlier visit stands.
+    return this.all.length === 0 ? wished : (this.byId(wished)?.id ?? this.all[0].id);
   }
 
   /** @param {string} session @param {string} id */

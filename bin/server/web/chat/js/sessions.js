@@ -5,6 +5,7 @@ import { local } from "./storage.js";
  * @property {"ask" | "regenerate" | "edit"} kind
  * @property {string} key
  * @property {string} content
+ * @property {string} [persona] Who was asked; nobody by name if the page did not know yet who there is.
  * @property {string} [replaces] The turn whose place it takes.
  * @property {string} [turn] Its own turn, once that is known.
  *

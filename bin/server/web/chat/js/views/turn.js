@@ -61,6 +61,7 @@ export class TurnView {
       case "step":
         this.#steps[detail].finish(this.#turn.steps[detail]);
         break;
+      case "named":
       case "begun":
         this.#nameAnswerer();
         this.#nameSteps();
