@@ -1,11 +1,10 @@
 import assert from "node:assert/strict";
-import { availableParallelism, loadavg } from "node:os";
 import { test } from "node:test";
 import { long } from "./lib/answers.js";
 import { ask, ended, turn, visit } from "./lib/browser.js";
 import { fixture } from "./lib/fixture.js";
 
-// The machine may be busy with other tests: the bounds are wide, and the figures are printed.
+// Times are printed and never bounds: the machine may be busy with other tests. What they come from is held.
 const it = fixture({ settings: "[limits]\nsession_turns = 64\n" });
 
 async function done(page) {
@@ -39,7 +38,7 @@ async function watchFrames(page) {
   };
 }
 
-test("the first view is less than 150 kB, and takes words in under 300 ms", async (t) => {
+test("the first view is less than 150 kB", async (t) => {
   const page = await visit(it.browser, it.server.url);
   await page.locator(".sample").first().waitFor();
   const { bytes, requests, interactive } = await page.evaluate(() => {
@@ -60,22 +59,21 @@ test("the first view is less than 150 kB, and takes words in under 300 ms", asyn
   }
   times.sort((a, b) => a - b);
   t.diagnostic(`interactive, five first visits: ${times.map(Math.round).join(", ")} ms`);
-  // The best of them is the page's own time; where others want more of the machine than there is, it takes as much longer.
-  const bound = 300 * Math.max(1, loadavg()[0] / availableParallelism());
-  assert.ok(times[0] < bound, `${times[0]} ms of ${bound}`);
   await done(page);
 });
 
-test("a hundred tokens a second keep the frames, and move nothing", async (t) => {
+test("a hundred tokens a second draw only the block that grows, and move nothing", async (t) => {
   it.upstream.play(() => ({ ...long(400), pieceLength: 5, pause: 9 }));
   const page = await visit(it.browser, it.server.url);
   await ask(page, "Fast?");
   await turn(page).locator(".answer-text h2").first().waitFor();
+  // A block that has been closed is drawn once: what is on the page now is there at the end, the same element.
+  const first = await turn(page).locator(".answer-text h2").first().elementHandle();
   const stop = await watchFrames(page);
   await ended(page);
+  assert.ok(await first.evaluate((one) => one.isConnected && one === document.querySelector(".answer-text h2")));
   const figures = await stop();
   t.diagnostic(`streaming: ${JSON.stringify(figures)}`);
-  assert.ok(figures.median < 20, `median ${figures.median} ms`);
   assert.ok(figures.shift < 0.05, `layout shift ${figures.shift}`);
   await done(page);
 });
@@ -101,7 +99,7 @@ test("a reader who scrolled up is left alone, and one at the end is taken along"
   await done(page);
 });
 
-test("a session of 500 messages opens at once and scrolls smoothly", async (t) => {
+test("a session of 500 messages opens with its end and is there to its beginning", async (t) => {
   it.upstream.play(() => ({ ...long(120), pieceLength: 4000 }));
   const session = "long-session";
   const body = JSON.stringify({ content: "The same?", session_id: session, store: true });
@@ -119,6 +117,8 @@ test("a session of 500 messages opens at once and scrolls smoothly", async (t) =
   await page.locator(".session").click();
   await turn(page).locator(".answer-text h2").first().waitFor();
   t.diagnostic(`opened after ${Date.now() - started} ms`);
+  const opened = await page.locator(".turn").count();
+  assert.ok(opened <= 20, `${opened} turns are drawn to begin with`);
   const stop = await watchFrames(page);
   await page.locator("#scroller").hover();
   const turns = () => page.locator(".turn").count();
@@ -128,7 +128,6 @@ test("a session of 500 messages opens at once and scrolls smoothly", async (t) =
   }
   const figures = await stop();
   t.diagnostic(`scrolling through 500 messages: ${JSON.stringify(figures)}`);
-  assert.ok(figures.median < 34, `median ${figures.median} ms`);
   await page.locator("#jump").click();
   it.upstream.play(() => ({ output: "Still quick." }));
   await ask(page, "And now?");
