@@ -206,7 +206,7 @@ impl Cache for RedisCache {
             hits: self.hits.load(Relaxed),
             misses: self.misses.load(Relaxed),
             lookup_time: Duration::from_nanos(self.lookup_nanos.load(Relaxed)),
-            away: measured.err().map(|error| format!("{}: {error}", self.link.servers())),
+            away: measured.err().map(|error| error.to_string()),
         }
     }
 }
