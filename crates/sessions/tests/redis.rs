@@ -6,7 +6,10 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use hitesh_domain::{Feedback, Outcome, Owner, SessionId, Transcript, TurnId};
-use hitesh_redis::{Link, LinkSettings, testing::RedisServer};
+use hitesh_redis::{
+    Link, LinkSettings, Servers,
+    testing::{RedisCluster, RedisServer},
+};
 use hitesh_sessions::{
     Claim, Context, Durable, NewTurn, Page, RedisSessions, RedisSessionsSettings, SessionStore, StoreError, StoreStats,
     StoredTurn,
@@ -22,9 +25,9 @@ struct Successive {
 }
 
 impl Successive {
-    fn on(server: &RedisServer) -> Self {
+    fn on(servers: impl Into<Servers>) -> Self {
         // As much time as a busy machine may take: this is no test of deadlines.
-        let settings = LinkSettings::new(server.address(), Duration::from_secs(10));
+        let settings = LinkSettings::new(servers, Duration::from_secs(10));
         let current = Mutex::new(instance(&settings));
         Self { settings, current }
     }
@@ -112,5 +115,14 @@ impl SessionStore for Successive {
 
 hitesh_sessions::conformance_tests!(async {
     let server = RedisServer::start();
-    (Arc::new(Successive::on(&server)) as Arc<dyn SessionStore>, server)
+    (Arc::new(Successive::on(server.address())) as Arc<dyn SessionStore>, server)
 });
+
+mod on_a_cluster {
+    use super::*;
+
+    hitesh_sessions::conformance_tests!(async {
+        let cluster = RedisCluster::start();
+        (Arc::new(Successive::on(cluster.link())) as Arc<dyn SessionStore>, cluster)
+    });
+}

@@ -5,21 +5,33 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use hitesh_domain::LogId;
-use hitesh_redis::{Link, LinkSettings, testing::RedisServer};
+use hitesh_redis::{
+    Link, LinkSettings, Servers,
+    testing::{RedisCluster, RedisServer},
+};
 use hitesh_turnlog::{Batch, LogError, LogTimes, RedisTurnLog, TurnLog, conformance::SHORT};
 use tokio::runtime::Handle;
 
-fn log_on(server: &RedisServer, times: LogTimes) -> Arc<dyn TurnLog> {
+fn log_on(servers: impl Into<Servers>, times: LogTimes) -> Arc<dyn TurnLog> {
     // As much time as a busy machine may take: these are no tests of deadlines.
-    let settings = LinkSettings::new(server.address(), Duration::from_secs(10));
+    let settings = LinkSettings::new(servers, Duration::from_secs(10));
     let link = Link::new(settings, Handle::current()).unwrap();
     Arc::new(RedisTurnLog::new(Arc::new(link), "test", times))
 }
 
 hitesh_turnlog::conformance_tests!(async {
     let server = RedisServer::start();
-    (log_on(&server, SHORT), server)
+    (log_on(server.address(), SHORT), server)
 });
+
+mod on_a_cluster {
+    use super::*;
+
+    hitesh_turnlog::conformance_tests!(async {
+        let cluster = RedisCluster::start();
+        (log_on(cluster.link(), SHORT), cluster)
+    });
+}
 
 async fn add(log: &dyn TurnLog, id: LogId, from: usize, ending: Option<&Bytes>) -> Result<(), LogError> {
     let text = Bytes::from_static(b"x");
@@ -31,7 +43,7 @@ async fn add(log: &dyn TurnLog, id: LogId, from: usize, ending: Option<&Bytes>) 
 async fn nothing_of_a_log_stays_for_ever() {
     let server = RedisServer::start();
     let times = LogTimes { open: Duration::from_secs(1), ended: Duration::from_secs(1), ..SHORT };
-    let log = log_on(&server, times);
+    let log = log_on(server.address(), times);
     let [open, ended, follower] = std::array::from_fn(|_| LogId::of_flight(&[1; 32]));
     log.lease(ended).await.unwrap();
     log.lease(follower).await.unwrap();
@@ -52,7 +64,7 @@ async fn nothing_of_a_log_stays_for_ever() {
 #[tokio::test]
 async fn a_log_that_the_server_has_forgotten_takes_nothing_more() {
     let server = RedisServer::start();
-    let log = log_on(&server, LogTimes::default());
+    let log = log_on(server.address(), LogTimes::default());
     let id = LogId::alone();
     add(log.as_ref(), id, 0, None).await.unwrap();
     server.ask(&["FLUSHALL"]);

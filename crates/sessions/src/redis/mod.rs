@@ -95,8 +95,9 @@ impl RedisSessions {
         let RedisSessionsSettings { prefix, lease, grace, queue } = settings;
         let shared = Arc::new(Shared {
             link,
-            // The number is that of the stored form.
-            prefix: format!("{prefix}:sessions:1:"),
+            // The number is that of the stored form. What a script touches has to be in one slot of a cluster, and several
+            // touch what belongs to no session: all share a hash tag.
+            prefix: format!("{{{prefix}:sessions:2}}:"),
             // Random, and of now.
             instance: TurnId::now().to_string(),
             lease,
@@ -127,7 +128,7 @@ impl RedisSessions {
 
 impl Shared {
     fn script<'s>(&self, script: &'s Script) -> ScriptInvocation<'s> {
-        let mut call = script.prepare_invoke();
+        let mut call = script.key(&self.prefix);
         call.arg(&self.prefix).arg(&self.instance);
         call
     }

@@ -14,7 +14,7 @@ pub(super) type Row = (String, String, String, Option<String>, Option<String>, O
 /// Of a turn in a context: info, question, notes, outcome.
 pub(super) type ContextRow = (String, String, String, String);
 
-/// A session's hash tag: neither an owner nor a session id has a slash.
+/// A session's name in the keys: neither an owner nor a session id has a slash.
 pub(super) fn tag(owner: &Owner, session: &SessionId) -> String {
     format!("{owner}/{session}")
 }

@@ -68,7 +68,7 @@ async fn an_instance_that_is_stopped_in_order_leaves_nothing_to_be_taken_over() 
     a.client().ask("s", "Docker kya hai?").await;
     a.terminate();
     assert!(a.ended().await.0.status.success());
-    assert_eq!(redis.ask("SCARD hitesh:sessions:1:instances").await, ":1\r\n");
+    assert_eq!(redis.ask("SCARD {hitesh:sessions:2}:instances").await, ":1\r\n");
     assert_eq!(b.client().history("s").await.len(), 2);
 }
 

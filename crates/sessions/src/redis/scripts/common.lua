@@ -1,5 +1,5 @@
--- What all scripts share. ARGV[1] is what every key begins with, ARGV[2] the instance that calls. A session's keys have
--- one hash tag, "owner/session" in braces. A turn is a hash; two sorted sets hold a session's turns by place, and at one
+-- What all scripts share. ARGV[1] is what every key begins with, ARGV[2] the instance that calls. A session is
+-- named "owner/session". A turn is a hash; two sorted sets hold a session's turns by place, and at one
 -- place in the order in which they began: all of them, and those that are not replaced.
 local P, ME = ARGV[1], ARGV[2]
 local call = redis.call
