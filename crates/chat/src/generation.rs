@@ -10,7 +10,6 @@ use hitesh_cache::{Cache, CacheKey};
 use hitesh_domain::{ErrorCode, IncompleteReason, JournalEvent, LogId, ProviderId, Source, Status, Usage};
 use hitesh_llm::{CallEvent, Failure, FinishReason, History, Prices, Provider, ProviderError, ProviderEvent, Router};
 use hitesh_persona::{Completeness, StepEvent, StepParser};
-use hitesh_turnlog::Lease;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -23,11 +22,11 @@ use crate::{
     figures::Figures,
     flights::Flights,
     journal::{GenerationEnd, Journal},
-    logged::{Followed, Logged},
+    logged::Logged,
 };
 
 /// What ends a journal whose task did not come to its end.
-const FAILED: GenerationEnd = GenerationEnd::Failed(ErrorCode::Internal);
+pub(crate) const FAILED: GenerationEnd = GenerationEnd::Failed(ErrorCode::Internal);
 
 /// One upstream call's answer. It knows no session and carries no ids.
 #[derive(Debug)]
@@ -38,9 +37,9 @@ pub(crate) struct Generation {
     /// When it may be worth to ask again, if an upstream said so.
     retry_after: OnceLock<Duration>,
     first_delta: OnceLock<Instant>,
-    cancel: CancellationToken,
+    pub(crate) cancel: CancellationToken,
     /// Where its answer comes from, once that is known.
-    source: watch::Sender<Option<Source>>,
+    pub(crate) source: watch::Sender<Option<Source>>,
     /// Its name in the log that other processes read.
     log: Option<LogId>,
     /// Whether that log has it, so far as it was told.
@@ -145,117 +144,8 @@ impl Generation {
         self.cancel.cancel();
     }
 
-    /// Asks the upstream and writes the journal until it ends or nobody wants it any more. A complete answer is in
-    /// the cache before others can no longer join it, so an equal question is never asked twice in between.
-    ///
-    /// With a log, an equal question that another process asks already is followed there instead.
-    pub(crate) async fn run(self: Arc<Self>, upstream: Upstream) {
-        let landing = Landing { generation: &self, upstream: &upstream, end: FAILED };
-        let (departure, logged) = match &upstream.logged {
-            None => (Departure::Asks, None),
-            Some(logged) => (self.depart(&upstream, logged).await, Some(logged)),
-        };
-        match (departure, logged) {
-            (Departure::Follows, Some(logged)) => {
-                self.set_logged(true);
-                self.told_source(Source::Joined);
-                if let Some(landing) = self.follow(landing, logged).await {
-                    self.lead(landing, &upstream).await;
-                }
-            }
-            (departure, logged) => {
-                let work = async {
-                    match departure {
-                        Departure::Knows(answer) => self.repeat(landing, &answer),
-                        Departure::Asks | Departure::Follows => {
-                            self.told_source(Source::Model);
-                            self.lead(landing, &upstream).await;
-                        }
-                    }
-                };
-                match logged {
-                    Some(logged) => drop(tokio::join!(work, logged.write(&self))),
-                    None => work.await,
-                }
-            }
-        }
-    }
-
-    /// Whether to ask, to follow, or neither.
-    async fn depart(&self, upstream: &Upstream, logged: &Logged) -> Departure {
-        if !logged.joinable {
-            return Departure::Asks;
-        }
-        match logged.log.lease(logged.id).await {
-            Ok(Lease::Follows) => Departure::Follows,
-            Ok(Lease::Leads { landed: true }) => {
-                let Some(((cache, _), (_, key))) = upstream.keep.as_ref().zip(upstream.flight.as_ref()) else {
-                    return Departure::Asks;
-                };
-                let found = cache.get(key).await.ok().flatten();
-                found.and_then(|bytes| CachedAnswer::decode(&bytes)).map_or(Departure::Asks, Departure::Knows)
-            }
-            Ok(Lease::Leads { landed: false }) => Departure::Asks,
-            Err(error) => {
-                tracing::warn!(%error, "equal questions of other instances can't be joined");
-                Departure::Asks
-            }
-        }
-    }
-
-    /// Follows another process's generation. Gives the landing back if that is lost before a word of it was seen: then the
-    /// question is asked here, as if it had come now.
-    async fn follow<'l>(&self, mut landing: Landing<'l>, logged: &Logged) -> Option<Landing<'l>> {
-        let followed = tokio::select! {
-            biased;
-            () = self.cancel.cancelled() => Followed::Ended(GenerationEnd::Incomplete(IncompleteReason::ReaderLeft)),
-            followed = logged.follow(self) => followed,
-        };
-        // What comes from here on is not what stands there.
-        self.set_logged(false);
-        landing.end = match followed {
-            Followed::Ended(end) => end,
-            Followed::Lost if self.is_visible() => GenerationEnd::Incomplete(IncompleteReason::InstanceLost),
-            Followed::Lost => return Some(landing),
-        };
-        None
-    }
-
-    /// An answer that was found after all.
-    fn repeat(&self, mut landing: Landing<'_>, answer: &CachedAnswer) {
-        let outcome = answer.outcome(OffsetDateTime::now_utc());
-        self.set_answerer(Answerer { provider: outcome.provider, model: outcome.model });
-        self.told_source(Source::Cache);
-        self.mirror(outcome.transcript.events().into_iter());
-        landing.end = GenerationEnd::Complete;
-    }
-
-    async fn lead(&self, mut landing: Landing<'_>, upstream: &Upstream) {
-        let end = tokio::select! {
-            biased;
-            () = self.unwanted(upstream) => Finished::part(GenerationEnd::Incomplete(IncompleteReason::ReaderLeft)),
-            end = self.answer(upstream) => end,
-        };
-        if end.cacheable {
-            self.measure(upstream);
-            self.keep(upstream).await;
-        }
-        landing.end = end.end;
-    }
-
-    /// Resolves when no turn wants it any more, here or in another process.
-    async fn unwanted(&self, upstream: &Upstream) {
-        self.cancel.cancelled().await;
-        if let Some(logged) = &upstream.logged {
-            tokio::select! { () = upstream.cut_off.cancelled() => {}, () = logged.unwanted() => {} }
-        }
-    }
-
-    fn told_source(&self, source: Source) {
-        self.source.send_if_modified(|known| known.replace(source) != Some(source));
-    }
-
-    async fn answer(&self, upstream: &Upstream) -> Finished {
+    /// Asks the upstream, and writes the journal as the answer comes.
+    pub(crate) async fn answer(&self, upstream: &Upstream) -> Finished {
         let ask = Arc::clone(&upstream.ask);
         let mut call =
             upstream.router.call(ask.has_history(), move |provider, history| ask.prepare(provider, history).request);
@@ -340,7 +230,8 @@ impl Generation {
         }
     }
 
-    fn is_visible(&self) -> bool {
+    /// Whether a word of it has come.
+    pub(crate) fn is_visible(&self) -> bool {
         self.first_delta.get().is_some()
     }
 
@@ -411,7 +302,7 @@ impl Generation {
     }
 
     /// Counts how far the complete answer is in character. A refusal is not measured: it is not the persona who speaks.
-    fn measure(&self, upstream: &Upstream) {
+    pub(crate) fn measure(&self, upstream: &Upstream) {
         let persona = &upstream.ask.persona;
         let transcript = self.journal.transcript(usize::MAX);
         let steps = transcript.steps.iter().map(|record| (record.step, record.own_text()));
@@ -420,7 +311,7 @@ impl Generation {
     }
 
     /// Keeps the complete answer under the key of the provider that gave it.
-    async fn keep(&self, upstream: &Upstream) {
+    pub(crate) async fn keep(&self, upstream: &Upstream) {
         let Some((cache, ttl)) = &upstream.keep else { return };
         let Answerer { provider, model } = self.answerer();
         let Some(answered) = upstream.router.listed(&provider) else { return };
@@ -437,24 +328,14 @@ impl Generation {
     }
 }
 
-/// How a generation begins.
-enum Departure {
-    /// It asks the upstream.
-    Asks,
-    /// Another process does.
-    Follows,
-    /// The answer is there.
-    Knows(CachedAnswer),
-}
-
 /// How a generation ended, and whether its answer may be kept.
-struct Finished {
-    end: GenerationEnd,
-    cacheable: bool,
+pub(crate) struct Finished {
+    pub(crate) end: GenerationEnd,
+    pub(crate) cacheable: bool,
 }
 
 impl Finished {
-    fn part(end: GenerationEnd) -> Self {
+    pub(crate) fn part(end: GenerationEnd) -> Self {
         Self { end, cacheable: false }
     }
 }
@@ -501,23 +382,6 @@ impl Drop for Attempt<'_> {
         let usage = self.usage.unwrap_or_default();
         let cost = self.prices.map_or(0.0, |prices| prices.cost(usage));
         self.figures.provider_call(&self.provider, self.started.elapsed(), !self.is_failed, usage, cost);
-    }
-}
-
-/// Ends the journal however its task ends, so that no turn waits for ever: also when it panics.
-struct Landing<'a> {
-    generation: &'a Arc<Generation>,
-    upstream: &'a Upstream,
-    end: GenerationEnd,
-}
-
-impl Drop for Landing<'_> {
-    fn drop(&mut self) {
-        if let Some((flights, key)) = &self.upstream.flight {
-            flights.land(*key, self.generation);
-        }
-        self.generation.journal.end(self.end);
-        self.generation.source.send_if_modified(|known| known.is_none() && known.replace(Source::Model).is_none());
     }
 }
 

@@ -3,6 +3,7 @@
 mod answer;
 mod ask;
 mod begin;
+mod course;
 mod elsewhere;
 mod engine;
 mod error;
