@@ -10,13 +10,13 @@ use futures::{
 };
 use hitesh_domain::{End, ErrorCode, IncompleteReason, LogId, Outcome, Owner, Transcript, TurnEvent};
 use hitesh_sessions::{Orphan, SessionStore};
-use hitesh_turnlog::TurnLog;
+use hitesh_turnlog::{LogError, TurnLog};
 use time::OffsetDateTime;
 use tokio::time::{sleep, timeout};
 
 use crate::{
     journal::GenerationEnd,
-    logged::{self, LOOK_EVERY},
+    logged::{self, LOOK_EVERY, Legacy},
     turn::Snapshot,
 };
 
@@ -80,7 +80,7 @@ impl Elsewhere {
     /// Waits for its end. One that was erased meanwhile was stopped.
     pub(crate) async fn ended(&self) -> Snapshot {
         loop {
-            sleep(ASK_SOON).await;
+            sleep(ASK_EVERY).await;
             let end = match self.look().await {
                 Look::Seen(snapshot) if snapshot.end.is_some() => return *snapshot,
                 Look::Seen(_) => continue,
@@ -156,17 +156,23 @@ impl Elsewhere {
 }
 
 /// How a turn ends whose process is no more: with what its log has, which is whole if only its end was not stored, or with
-/// what the last checkpoint held.
-pub(crate) async fn orphaned(orphan: &Orphan, log: Option<&dyn TurnLog>) -> Outcome {
+/// what the last checkpoint held, if that is more. None while the log is away: it may have all that there is, and the turn
+/// is not to be ended without it.
+pub(crate) async fn orphaned(orphan: &Orphan, log: Option<&dyn TurnLog>) -> Option<Outcome> {
     let legacy = match log.zip(orphan.info.log) {
-        Some((log, id)) => logged::legacy(log, id).await,
-        None => None,
+        Some((log, id)) => match logged::legacy(log, id).await {
+            Ok(legacy) => legacy,
+            Err(LogError::Unavailable { .. }) => return None,
+            Err(LogError::Sealed | LogError::Invalid { .. }) => Legacy::default(),
+        },
+        None => Legacy::default(),
     };
-    let more = legacy.filter(|(transcript, ..)| transcript.event_count() >= orphan.partial.event_count());
-    let (transcript, answerer, end) = more.unwrap_or_else(|| (orphan.partial.clone(), None, None));
+    let is_more = legacy.transcript.event_count() >= orphan.partial.event_count();
+    let partial = || Legacy { transcript: orphan.partial.clone(), ..Legacy::default() };
+    let Legacy { transcript, answerer, end } = if is_more { legacy } else { partial() };
     let answerer = answerer.map(|answerer| (answerer.provider, answerer.model));
     let (provider, model) = answerer.unwrap_or_else(|| (orphan.info.provider.clone(), orphan.info.model.clone()));
-    Outcome {
+    Some(Outcome {
         end: match end {
             Some(GenerationEnd::Complete) => End::Completed,
             _ => End::Incomplete(IncompleteReason::InstanceLost),
@@ -176,5 +182,106 @@ pub(crate) async fn orphaned(orphan: &Orphan, log: Option<&dyn TurnLog>) -> Outc
         provider,
         model,
         ended_at: OffsetDateTime::now_utc(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use bytes::Bytes;
+    use hitesh_domain::{JournalEvent, Source, Step, TurnId, TurnInfo};
+    use hitesh_turnlog::{Batch, Lease, LogTimes, MemoryTurnLog, Tail};
+
+    use super::*;
+
+    #[derive(Debug)]
+    struct Away;
+
+    impl Away {
+        fn says<T>() -> Result<T, LogError> {
+            Err(LogError::Unavailable { reason: "as the test asked".into() })
+        }
+    }
+
+    #[async_trait]
+    impl TurnLog for Away {
+        async fn lease(&self, _: LogId) -> Result<Lease, LogError> {
+            Self::says()
+        }
+        async fn append(&self, _: LogId, _: Batch<'_>) -> Result<(), LogError> {
+            Self::says()
+        }
+        async fn read_from(&self, _: LogId, _: usize, _: bool) -> Result<Tail, LogError> {
+            Self::says()
+        }
+        async fn is_wanted(&self, _: LogId) -> Result<bool, LogError> {
+            Self::says()
+        }
+        async fn seal(&self, _: LogId) -> Result<bool, LogError> {
+            Self::says()
+        }
+    }
+
+    fn orphan() -> Orphan {
+        let info = TurnInfo {
+            turn: TurnId::now(),
+            session: "s".parse().unwrap(),
+            persona: "hitesh".parse().unwrap(),
+            provider: "first".parse().unwrap(),
+            model: "m".to_owned(),
+            source: Source::Model,
+            started_at: OffsetDateTime::UNIX_EPOCH,
+            replaces: None,
+            log: Some(LogId::alone()),
+        };
+        let mut partial = Transcript::default();
+        partial.push(&JournalEvent::StepStarted(Step::Output));
+        partial.push(&JournalEvent::StepDelta(Step::Output, "ch".into()));
+        Orphan { info, partial, process: "dead".to_owned() }
+    }
+
+    /// A log whose writer is no more: the partial's events and one more.
+    async fn left_log(orphan: &Orphan, end: Option<GenerationEnd>) -> MemoryTurnLog {
+        let log = MemoryTurnLog::new(LogTimes { lease: Duration::ZERO, ..LogTimes::default() });
+        let mut events = orphan.partial.events();
+        events.push(JournalEvent::StepDelta(Step::Output, "ai".into()));
+        let entries: Vec<Bytes> = events.iter().map(|event| serde_json::to_vec(event).unwrap().into()).collect();
+        let ending = end.map(|end| Bytes::from(serde_json::to_vec(&end).unwrap()));
+        let about = Bytes::from_static(br#"{"provider":"second","model":"n"}"#);
+        let batch = Batch { from: 0, entries: &entries, about: &about, ending: ending.as_ref(), complete: false };
+        log.append(orphan.info.log.unwrap(), batch).await.unwrap();
+        log
+    }
+
+    #[tokio::test]
+    async fn a_dead_processs_turn_is_not_ended_while_the_log_that_may_have_its_text_is_away() {
+        assert_eq!(orphaned(&orphan(), Some(&Away)).await, None);
+    }
+
+    #[tokio::test]
+    async fn a_dead_processs_turn_has_what_its_log_has_and_who_answered() {
+        let orphan = orphan();
+        for (end, expected) in [
+            (None, End::Incomplete(IncompleteReason::InstanceLost)),
+            (
+                Some(GenerationEnd::Incomplete(IncompleteReason::ReaderLeft)),
+                End::Incomplete(IncompleteReason::InstanceLost),
+            ),
+            (Some(GenerationEnd::Complete), End::Completed),
+        ] {
+            let outcome = orphaned(&orphan, Some(&left_log(&orphan, end).await)).await.unwrap();
+            assert_eq!((outcome.end, outcome.transcript.output()), (expected, "chai"));
+            assert_eq!((outcome.provider.as_str(), outcome.model.as_str()), ("second", "n"));
+        }
+    }
+
+    #[tokio::test]
+    async fn without_its_log_a_dead_processs_turn_has_what_the_last_checkpoint_held() {
+        let log = MemoryTurnLog::new(LogTimes::default());
+        for log in [None, Some(&log as &dyn TurnLog)] {
+            let outcome = orphaned(&orphan(), log).await.unwrap();
+            assert_eq!(outcome.end, End::Incomplete(IncompleteReason::InstanceLost));
+            assert_eq!((outcome.transcript.output(), outcome.provider.as_str()), ("ch", "first"));
+        }
     }
 }

@@ -252,7 +252,7 @@ impl Engine {
             let orphans = inner.patient(inner.store.orphans()).await?;
             let before = ended;
             for orphan in &orphans {
-                let outcome = orphaned(orphan, inner.log.as_deref()).await;
+                let Some(outcome) = orphaned(orphan, inner.log.as_deref()).await else { continue };
                 ended += u64::from(inner.patient(inner.store.adopt(orphan, outcome)).await?);
             }
             // Others are at it, or there are none.

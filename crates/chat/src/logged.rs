@@ -1,15 +1,12 @@
 //! The log of a generation, for the processes that share its sessions.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use hitesh_domain::{IncompleteReason, JournalEvent, LogId, Transcript};
 use hitesh_turnlog::{Batch, Ending, LogError, TurnLog};
 use serde::de::DeserializeOwned;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
     generation::{Answerer, Generation},
@@ -104,10 +101,15 @@ impl Logged {
 
     /// Makes the journal what the log is, as it grows, until that has ended or its writer is no more.
     pub(crate) async fn follow(&self, generation: &Generation) -> Followed {
-        let (mut next, mut silent) = (0, None);
+        let mut next = 0;
+        let (mut silent, mut blind) = (None, None);
         loop {
             match self.log.read_from(self.id, next, true).await {
                 Ok(tail) => {
+                    // While the log was away nobody could renew a lease: silence counts from now on.
+                    if blind.take().is_some() {
+                        silent = None;
+                    }
                     next += tail.entries.len();
                     if let Some(answerer) = tail.about.as_deref().and_then(decoded) {
                         generation.set_answerer(answerer);
@@ -121,7 +123,7 @@ impl Logged {
                         None => {}
                     }
                 }
-                Err(_) if silent.get_or_insert_with(Instant::now).elapsed() > BLIND => return Followed::Lost,
+                Err(_) if blind.get_or_insert_with(Instant::now).elapsed() > BLIND => return Followed::Lost,
                 Err(_) => {}
             }
             sleep(LOOK_EVERY).await;
@@ -136,22 +138,30 @@ impl Logged {
     }
 }
 
-/// All that a log has, and how it ended, once it is known that nobody adds to it. None if somebody may, or if it can't be
-/// read.
-pub(crate) async fn legacy(
-    log: &dyn TurnLog,
-    id: LogId,
-) -> Option<(Transcript, Option<Answerer>, Option<GenerationEnd>)> {
-    log.seal(id).await.ok()?;
+/// What a log holds.
+#[derive(Debug, Default)]
+pub(crate) struct Legacy {
+    pub(crate) transcript: Transcript,
+    pub(crate) answerer: Option<Answerer>,
+    /// How its writer said that it ended.
+    pub(crate) end: Option<GenerationEnd>,
+}
+
+/// All that a log has, after it has been sealed, so that its writer adds nothing any more.
+pub(crate) async fn legacy(log: &dyn TurnLog, id: LogId) -> Result<Legacy, LogError> {
+    log.seal(id).await?;
     let mut transcript = Transcript::default();
     let mut next = 0;
     loop {
-        let tail = log.read_from(id, next, false).await.ok()?;
+        let tail = log.read_from(id, next, false).await?;
         next += tail.entries.len();
         events(&tail.entries).iter().for_each(|event| transcript.push(event));
         if tail.entries.is_empty() || tail.ending.is_some() {
-            let answerer = tail.about.as_deref().and_then(decoded);
-            return Some((transcript, answerer, tail.ending.as_ref().and_then(end_of)));
+            return Ok(Legacy {
+                transcript,
+                answerer: tail.about.as_deref().and_then(decoded),
+                end: tail.ending.as_ref().and_then(end_of),
+            });
         }
     }
 }
@@ -178,4 +188,86 @@ fn encoded(value: &impl serde::Serialize) -> Bytes {
 
 fn decoded<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
     serde_json::from_slice(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use hitesh_domain::Step;
+    use hitesh_turnlog::{Lease, Tail};
+
+    use super::*;
+
+    /// A log that is read while a test's clock goes on, and says what is the case then.
+    #[derive(Debug)]
+    struct Scripted {
+        began: Instant,
+        says: fn(Duration) -> Result<Tail, LogError>,
+    }
+
+    #[async_trait]
+    impl TurnLog for Scripted {
+        async fn lease(&self, _: LogId) -> Result<Lease, LogError> {
+            Ok(Lease::Follows)
+        }
+        async fn append(&self, _: LogId, _: Batch<'_>) -> Result<(), LogError> {
+            Err(LogError::Sealed)
+        }
+        async fn read_from(&self, _: LogId, _: usize, _: bool) -> Result<Tail, LogError> {
+            (self.says)(self.began.elapsed())
+        }
+        async fn is_wanted(&self, _: LogId) -> Result<bool, LogError> {
+            Ok(false)
+        }
+        async fn seal(&self, _: LogId) -> Result<bool, LogError> {
+            Ok(false)
+        }
+    }
+
+    async fn followed(says: fn(Duration) -> Result<Tail, LogError>) -> (Followed, Duration) {
+        let began = Instant::now();
+        let logged = Logged { log: Arc::new(Scripted { began, says }), id: LogId::alone(), joinable: true };
+        let answerer = Answerer { provider: "p".parse().unwrap(), model: "m".to_owned() };
+        let generation = Generation::new(answerer, Some(&logged));
+        (logged.follow(&generation).await, began.elapsed())
+    }
+
+    fn alive() -> Tail {
+        Tail { alive: true, ..Tail::default() }
+    }
+
+    fn ended() -> Tail {
+        let end = Ending::Written(encoded(&GenerationEnd::Complete));
+        Tail { entries: vec![encoded(&JournalEvent::StepStarted(Step::Output))], ending: Some(end), ..Tail::default() }
+    }
+
+    fn away() -> Result<Tail, LogError> {
+        Err(LogError::Unavailable { reason: "as the test asked".into() })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_writer_that_could_not_renew_its_lease_while_the_log_was_away_is_waited_for() {
+        let (followed, _) = followed(|at| match at.as_millis() {
+            0..500 => Ok(alive()),
+            500..6_000 => away(),
+            6_000..7_000 => Ok(Tail::default()),
+            _ => Ok(ended()),
+        })
+        .await;
+        assert_eq!(followed, Followed::Ended(GenerationEnd::Complete));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_writer_is_given_up_after_a_grace() {
+        let (followed, after) = followed(|_| Ok(Tail::default())).await;
+        assert_eq!(followed, Followed::Lost);
+        assert!((SILENT..2 * SILENT).contains(&after), "{after:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_log_that_stays_away_is_given_up() {
+        let (followed, after) = followed(|_| away()).await;
+        assert_eq!(followed, Followed::Lost);
+        assert!((BLIND..2 * BLIND).contains(&after), "{after:?}");
+    }
 }

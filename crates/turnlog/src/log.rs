@@ -95,7 +95,8 @@ pub struct LogTimes {
     pub lease: Duration,
     /// A log that nobody adds to is kept for so long (1 h): those who end a dead process's turns read it.
     pub open: Duration,
-    /// A log that has ended is kept for so long (10 s): its readers come to the end.
+    /// A log that has ended is kept for so long (20 s): its readers come to the end, and
+    /// so does a process whose turn it was, or whoever ends that in its place.
     pub ended: Duration,
     /// A reader's wish holds for so long (3 s).
     pub wanted: Duration,
@@ -108,7 +109,7 @@ impl Default for LogTimes {
         Self {
             lease: Duration::from_secs(4),
             open: Duration::from_secs(60 * 60),
-            ended: Duration::from_secs(10),
+            ended: Duration::from_secs(20),
             wanted: Duration::from_secs(3),
             landed: Duration::from_secs(10),
         }
