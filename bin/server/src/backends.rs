@@ -70,8 +70,10 @@ impl Backends {
         if settings.sessions.place == SessionsPlace::Redis {
             // It may come later: until then questions are refused. What dead instances left open is ended once this one
             // runs, with all that their logs have.
-            if let Err(error) = store.stats().await {
-                tracing::error!(%error, "the session store is away");
+            match store.stats().await {
+                Ok(_) => {}
+                Err(error @ StoreError::Unavailable { .. }) => tracing::error!(%error, "the session store is away"),
+                Err(error @ StoreError::Invalid { .. }) => return Err(error.into()),
             }
         } else {
             match store.recover().await? {
