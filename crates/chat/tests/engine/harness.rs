@@ -18,6 +18,7 @@ use hitesh_sessions::{
     Page, SessionStore, StoredTurn,
     sqlite::{SqlitePath, SqliteSessions, SqliteSettings},
 };
+use hitesh_turnlog::TurnLog;
 use tokio::{
     runtime::Handle,
     sync::{Mutex, mpsc},
@@ -145,14 +146,24 @@ impl Bench {
         let mut files = Persona::builtin_files("hitesh").unwrap();
         let about = files.iter_mut().find(|(path, _)| path == "persona.toml").unwrap();
         about.1.insert_str(0, "show_reasoning = true\n");
-        Self::of(Persona::from_files(files).unwrap(), EngineSettings::default(), memory_store())
+        Self::of(Persona::from_files(files).unwrap(), EngineSettings::default(), memory_store(), None)
     }
 
     pub(crate) fn with(settings: EngineSettings, store: Arc<dyn SessionStore>) -> Self {
-        Self::of(Persona::builtin("hitesh").unwrap(), settings, store)
+        Self::of(Persona::builtin("hitesh").unwrap(), settings, store, None)
     }
 
-    fn of(persona: Persona, settings: EngineSettings, store: Arc<dyn SessionStore>) -> Self {
+    /// One that others share its log with.
+    pub(crate) fn sharing(store: Arc<dyn SessionStore>, log: Arc<dyn TurnLog>) -> Self {
+        Self::of(Persona::builtin("hitesh").unwrap(), EngineSettings::default(), store, Some(log))
+    }
+
+    fn of(
+        persona: Persona,
+        settings: EngineSettings,
+        store: Arc<dyn SessionStore>,
+        log: Option<Arc<dyn TurnLog>>,
+    ) -> Self {
         let (provider, calls) = by_hand("hand");
         let cache: Arc<dyn Cache> = Arc::new(MokaCache::new(1 << 20));
         let id = persona.id().clone();
@@ -161,7 +172,7 @@ impl Bench {
             router: Router::new(vec![Listed::unlimited(Arc::clone(&provider) as Arc<dyn Provider>)]),
             cache: Arc::clone(&cache),
             store: Arc::clone(&store),
-            log: None,
+            log,
             settings,
             runtime: Handle::current(),
         });

@@ -4,6 +4,7 @@
 mod ends;
 mod harness;
 mod life;
+mod logs;
 mod reasoning;
 mod replacing;
 mod retries;

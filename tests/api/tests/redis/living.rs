@@ -18,6 +18,12 @@ fn text(frames: &[Frame]) -> String {
     deltas.map(|frame| frame.json()["delta"].as_str().unwrap().to_owned()).collect()
 }
 
+/// The last event is that of a whole answer; an error's is complete too.
+fn is_whole(frames: &[Frame]) {
+    let last = frames.last().unwrap().json();
+    assert_eq!((&last["is_complete"], &last["step"]), (&json!(true), &json!("output")), "{last}");
+}
+
 #[tokio::test]
 async fn a_reader_on_another_instance_gets_each_piece_while_the_answer_grows() {
     let gate = Gate::new();
@@ -100,7 +106,7 @@ async fn a_follower_whose_leader_died_before_the_first_word_asks_itself() {
     servers[0].kill_now();
     gate.open();
     let rest = within_time(Duration::from_secs(20), "the answer", follower.rest()).await;
-    assert_eq!(rest.last().unwrap().json()["is_complete"], true, "{:?}", rest.last());
+    is_whole(&rest);
     assert_eq!(upstream.count(), 2);
 }
 
@@ -118,6 +124,29 @@ async fn a_follower_whose_leader_died_in_the_middle_of_the_answer_is_told_so() {
 }
 
 #[tokio::test]
+async fn a_time_without_redis_that_is_longer_than_a_lease_takes_no_answer_from_a_follower() {
+    let gate = Gate::new();
+    let (redis, upstream) = (RedisServer::start().await, gated_after(30, &gate).await);
+    let servers = two_instances(&redis, &upstream).await;
+    let [mut leader, mut follower] = leader_and_follower(&servers).await;
+    follower.until("a delta", |frame| frame.name() == "delta").await;
+    redis.pause();
+    // Leases are four seconds long: this sleep has them all end.
+    tokio::time::sleep(Duration::from_millis(4500)).await;
+    redis.resume();
+    eventually("Redis to be back for the leader", || async {
+        let health = servers[0].client().get("/api/chat/health").await.json();
+        (health["status"] == "healthy").then_some(())
+    })
+    .await;
+    gate.open();
+    let (leader, follower) = tokio::join!(leader.rest(), follower.rest());
+    is_whole(&leader);
+    is_whole(&follower);
+    assert_eq!(upstream.count(), 1);
+}
+
+#[tokio::test]
 async fn an_answer_goes_on_for_a_follower_when_nobody_of_its_own_instance_wants_it() {
     let gate = Gate::new();
     let (redis, upstream) = (RedisServer::start().await, gated_after(30, &gate).await);
@@ -129,7 +158,7 @@ async fn an_answer_goes_on_for_a_follower_when_nobody_of_its_own_instance_wants_
     let stopped = servers[0].client().post(&format!("/api/chat/turns/{turn}/stop"), &json!({})).await.json();
     assert_eq!(stopped["status"], "stopped");
     gate.open();
-    assert_eq!(follower.rest().await.last().unwrap().json()["is_complete"], true);
+    is_whole(&follower.rest().await);
     assert_eq!(upstream.count(), 1);
 }
 
