@@ -66,8 +66,9 @@ test("a hundred tokens a second draw only the block that grows, and move nothing
   it.upstream.play(() => ({ ...long(400), pieceLength: 5, pause: 9 }));
   const page = await visit(it.browser, it.server.url);
   await ask(page, "Fast?");
-  await turn(page).locator(".answer-text h2").first().waitFor();
-  // A block that has been closed is drawn once: what is on the page now is there at the end, the same element.
+  // With a second heading below it the first one is closed for good, and what is closed is drawn once: it is there at the end, the
+  // same element.
+  await turn(page).locator(".answer-text h2").nth(1).waitFor();
   const first = await turn(page).locator(".answer-text h2").first().elementHandle();
   const stop = await watchFrames(page);
   await ended(page);
