@@ -37,10 +37,14 @@ impl Inner {
         let owner = request.owner.clone();
         let work = async {
             let digest = digest(&request, replaces.as_ref());
-            let claim = Claim { key: key.clone(), digest, turn: TurnId::now() };
+            let new = TurnId::now();
+            let claim = Claim { key: key.clone(), digest, turn: new };
             let bound = self.patient(self.store.claim(&owner, claim)).await?;
             if bound.digest != digest {
                 return Err(EngineError::IdempotencyConflict);
+            }
+            if bound.turn == new {
+                return self.begin(request, replaces, new).await;
             }
             match self.turn(&owner, bound.turn).await? {
                 Some(turn) if turn.is_worth_repeating() => Ok(turn),
@@ -49,7 +53,7 @@ impl Inner {
                     let bound = self.patient(self.store.rebind(&owner, bound, TurnId::now())).await?;
                     self.begin(request, replaces, bound.turn).await
                 }
-                // The key is new, or what it was bound to never began: this request is that turn.
+                // What it was bound to never began: this request is that turn.
                 None => self.begin(request, replaces, bound.turn).await,
             }
         };
@@ -125,7 +129,9 @@ impl Inner {
         }
         let logged = self.logged(request.cache, &prepared.key, request.store);
         let (wish, joined) = self.generation(request.cache, ask, &setup.router, asked.as_ref(), &prepared, logged);
-        turn.info.source = if joined { Source::Joined } else { wish.generation().source().await };
+        if joined {
+            turn.info.source = Source::Joined;
+        }
         turn.info.log = wish.generation().log();
         self.run(turn, wish, admission, request.store, started).await
     }

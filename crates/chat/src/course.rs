@@ -37,13 +37,15 @@ impl Drop for Landing<'_> {
             flights.land(*key, self.generation);
         }
         self.generation.journal.end(self.end);
+        self.generation.landed.cancel();
         self.generation.source.send_if_modified(|known| known.is_none() && known.replace(Source::Model).is_none());
     }
 }
 
 impl Generation {
     /// Asks the upstream and writes the journal until it ends or nobody wants it any more. A complete answer is in
-    /// the cache before others can no longer join it, so an equal question is never asked twice in between.
+    /// the cache before others can no longer join it, so an equal question is never asked twice in between. Its turns
+    /// don't wait for a cache that is not in this process.
     ///
     /// With a log, an equal question that another process asks already is followed there instead.
     pub(crate) async fn run(self: Arc<Self>, upstream: Upstream) {
@@ -133,11 +135,12 @@ impl Generation {
             () = self.unwanted(upstream) => Finished::part(GenerationEnd::Incomplete(IncompleteReason::ReaderLeft)),
             end = self.answer(upstream) => end,
         };
+        landing.end = end.end;
         if end.cacheable {
             self.measure(upstream);
-            self.keep(upstream).await;
+            // In this order: a cache in memory has it before any turn can end.
+            futures::join!(self.keep(upstream), async { self.journal.end(end.end) });
         }
-        landing.end = end.end;
     }
 
     /// Resolves when no turn wants it any more, here or in another process.

@@ -8,7 +8,7 @@ use futures::{
     StreamExt,
     stream::{self, BoxStream},
 };
-use hitesh_domain::{End, ErrorCode, IncompleteReason, LogId, Outcome, Owner, Transcript, TurnEvent};
+use hitesh_domain::{End, ErrorCode, IncompleteReason, LogId, Outcome, Owner, Source, Transcript, TurnEvent};
 use hitesh_sessions::{Orphan, SessionStore};
 use hitesh_turnlog::{LogError, TurnLog};
 use time::OffsetDateTime;
@@ -72,6 +72,9 @@ impl Elsewhere {
             logged::events(&tail.entries).iter().for_each(|event| transcript.push(event));
             if transcript.event_count() > seen.transcript.event_count() {
                 seen.transcript = transcript;
+            }
+            if tail.follows {
+                seen.joined();
             }
         }
         Self { store, log, owner, seen }
@@ -169,7 +172,7 @@ pub(crate) async fn orphaned(orphan: &Orphan, log: Option<&dyn TurnLog>) -> Opti
     };
     let is_more = legacy.transcript.event_count() >= orphan.partial.event_count();
     let partial = || Legacy { transcript: orphan.partial.clone(), ..Legacy::default() };
-    let Legacy { transcript, answerer, end } = if is_more { legacy } else { partial() };
+    let Legacy { transcript, answerer, end, follows } = if is_more { legacy } else { partial() };
     let answerer = answerer.map(|answerer| (answerer.provider, answerer.model));
     let (provider, model) = answerer.unwrap_or_else(|| (orphan.info.provider.clone(), orphan.info.model.clone()));
     Some(Outcome {
@@ -178,7 +181,7 @@ pub(crate) async fn orphaned(orphan: &Orphan, log: Option<&dyn TurnLog>) -> Opti
             _ => End::Incomplete(IncompleteReason::InstanceLost),
         },
         transcript,
-        source: orphan.info.source,
+        source: if follows { Source::Joined } else { orphan.info.source },
         provider,
         model,
         ended_at: OffsetDateTime::now_utc(),
@@ -189,7 +192,7 @@ pub(crate) async fn orphaned(orphan: &Orphan, log: Option<&dyn TurnLog>) -> Opti
 mod tests {
     use async_trait::async_trait;
     use bytes::Bytes;
-    use hitesh_domain::{JournalEvent, Source, Step, TurnId, TurnInfo};
+    use hitesh_domain::{JournalEvent, Step, TurnId, TurnInfo};
     use hitesh_turnlog::{Batch, Lease, LogTimes, MemoryTurnLog, Tail};
 
     use super::*;

@@ -146,7 +146,7 @@ impl Figures {
 
     pub(crate) fn turn_ended(&self, live: &LiveTurn, end: End) {
         let first_token = live.generation().first_delta().map(|at| at.saturating_duration_since(live.started));
-        self.turn(end, live.info.source, live.started.elapsed(), first_token);
+        self.turn(end, live.told().source, live.started.elapsed(), first_token);
     }
 
     pub(crate) fn turn(&self, end: End, source: Source, took: Duration, first_token: Option<Duration>) {

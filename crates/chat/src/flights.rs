@@ -76,7 +76,8 @@ impl Drop for Wish {
             return;
         };
         flight.wanted_by -= 1;
-        if flight.wanted_by == 0 {
+        // One that has ended lands when its answer is in the cache: until then others may still join it.
+        if flight.wanted_by == 0 && !self.generation.journal.has_ended() {
             by_key.remove(key);
             self.generation.cancel();
         }

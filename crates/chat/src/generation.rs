@@ -38,6 +38,8 @@ pub(crate) struct Generation {
     retry_after: OnceLock<Duration>,
     first_delta: OnceLock<Instant>,
     pub(crate) cancel: CancellationToken,
+    /// Its answer is where equal questions find it from now on, if that is to be.
+    pub(crate) landed: CancellationToken,
     /// Where its answer comes from, once that is known.
     pub(crate) source: watch::Sender<Option<Source>>,
     /// Its name in the log that other processes read.
@@ -85,6 +87,7 @@ impl Generation {
             retry_after: OnceLock::new(),
             first_delta: OnceLock::new(),
             cancel: CancellationToken::new(),
+            landed: CancellationToken::new(),
             source: watch::Sender::new(source),
             log: logged.map(|logged| logged.id),
             is_logged: AtomicBool::new(false),

@@ -45,7 +45,7 @@ impl Journal {
 
     /// Appends and tells the readers. After the end it does nothing.
     pub(crate) fn append(&self, new: impl IntoIterator<Item = JournalEvent>) {
-        if self.progress.borrow().end.is_some() {
+        if self.has_ended() {
             return;
         }
         let len = {
@@ -67,6 +67,10 @@ impl Journal {
             progress.end.get_or_insert(end);
             open
         });
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.progress.borrow().end.is_some()
     }
 
     pub(crate) fn watch(&self) -> watch::Receiver<Progress> {

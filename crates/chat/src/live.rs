@@ -1,6 +1,9 @@
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Instant,
+};
 
-use hitesh_domain::{Content, End, Outcome, Owner, TurnInfo};
+use hitesh_domain::{Content, End, Outcome, Owner, Source, TurnInfo};
 use time::OffsetDateTime;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -10,7 +13,10 @@ use crate::{flights::Wish, generation::Generation, turn::Snapshot};
 /// A turn that runs in this process: what its task shows, and what its readers ask of it.
 #[derive(Debug)]
 pub(crate) struct LiveTurn {
+    /// As it began: where the answer comes from may not have been known yet.
     pub(crate) info: Arc<TurnInfo>,
+    /// As it is told, once that is known.
+    told: OnceLock<Arc<TurnInfo>>,
     pub(crate) owner: Owner,
     pub(crate) question: Content,
     generation: Arc<Generation>,
@@ -38,6 +44,7 @@ impl LiveTurn {
     pub(crate) fn new(info: TurnInfo, owner: Owner, question: Content, wish: &Wish, started: Instant) -> Self {
         Self {
             info: Arc::new(info),
+            told: OnceLock::new(),
             owner,
             question,
             generation: Arc::clone(wish.generation()),
@@ -50,6 +57,22 @@ impl LiveTurn {
 
     pub(crate) fn generation(&self) -> &Generation {
         &self.generation
+    }
+
+    /// What readers are told of it.
+    pub(crate) fn told(&self) -> &Arc<TurnInfo> {
+        self.told.get().unwrap_or(&self.info)
+    }
+
+    /// Finds out where the answer comes from. For before it is shown.
+    pub(crate) async fn find_source(&self) {
+        let source = match self.info.source {
+            Source::Joined => Source::Joined,
+            Source::Model | Source::Cache => self.generation.source().await,
+        };
+        if source != self.info.source {
+            self.told.get_or_init(|| Arc::new(TurnInfo { source, ..TurnInfo::clone(&self.info) }));
+        }
     }
 
     pub(crate) fn show(&self, change: impl FnOnce(&mut Shown)) {
@@ -66,7 +89,7 @@ impl LiveTurn {
         Outcome {
             end,
             transcript: self.generation.journal.transcript(events),
-            source: self.info.source,
+            source: self.told().source,
             provider: answerer.provider,
             model: answerer.model,
             ended_at: at,
@@ -77,12 +100,12 @@ impl LiveTurn {
         let shown = *self.shown.borrow();
         let answerer = self.generation.answerer();
         Snapshot {
-            info: Arc::clone(&self.info),
+            info: Arc::clone(self.told()),
             question: self.question.clone(),
             transcript: self.generation.journal.transcript(shown.events),
             end: shown.end.map(|(end, _)| end),
             ended_at: shown.end.map(|(_, at)| at),
-            source: self.info.source,
+            source: self.told().source,
             provider: answerer.provider,
             model: answerer.model,
             retry_after: self.generation.retry_after(),

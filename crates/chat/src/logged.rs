@@ -65,6 +65,10 @@ impl Logged {
                 let _ = timeout(FLUSH_AFTER, progress.wait_for(is_due)).await;
             }
             let now = *progress.borrow_and_update();
+            if now.end.is_some() {
+                // Who finds the log ended looks for the answer in the cache.
+                generation.landed.cancelled().await;
+            }
             let events = generation.journal.slice(written, now.len);
             let entries: Vec<_> = events.iter().map(encoded).collect();
             let ending = now.end.map(|end| encoded(&end));
@@ -145,6 +149,8 @@ pub(crate) struct Legacy {
     pub(crate) answerer: Option<Answerer>,
     /// How its writer said that it ended.
     pub(crate) end: Option<GenerationEnd>,
+    /// Whether another process wrote it.
+    pub(crate) follows: bool,
 }
 
 /// All that a log has, after it has been sealed, so that its writer adds nothing any more.
@@ -161,6 +167,7 @@ pub(crate) async fn legacy(log: &dyn TurnLog, id: LogId) -> Result<Legacy, LogEr
                 transcript,
                 answerer: tail.about.as_deref().and_then(decoded),
                 end: tail.ending.as_ref().and_then(end_of),
+                follows: tail.follows,
             });
         }
     }

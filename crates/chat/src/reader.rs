@@ -1,7 +1,7 @@
 use std::{collections::VecDeque, fmt, sync::Arc};
 
 use futures::{StreamExt, stream::BoxStream};
-use hitesh_domain::{JournalEvent, TurnEvent, TurnInfo};
+use hitesh_domain::{JournalEvent, TurnEvent};
 use tokio::sync::watch;
 
 use crate::{
@@ -45,7 +45,7 @@ impl Reader {
             EventSource::Elsewhere(events) => events.next().await,
             EventSource::Live { lease, shown, ahead, over } => {
                 let number = self.next;
-                let event = next_live(&lease.0.info, lease, shown, ahead, over, number).await?;
+                let event = next_live(lease, shown, ahead, over, number).await?;
                 self.next += 1;
                 Some((number, event))
             }
@@ -61,7 +61,6 @@ impl fmt::Debug for Reader {
 
 /// Event `number` of a live turn: `Started` is 0, entry `i` of the journal is `i + 1`, the end is the last.
 async fn next_live(
-    info: &Arc<TurnInfo>,
     lease: &Lease,
     shown: &mut watch::Receiver<Shown>,
     ahead: &mut VecDeque<JournalEvent>,
@@ -78,7 +77,7 @@ async fn next_live(
         }
         let now = *shown.borrow_and_update();
         if now.begun && number == 0 {
-            return Some(TurnEvent::Started(Arc::clone(info)));
+            return Some(TurnEvent::Started(Arc::clone(lease.0.told())));
         }
         if now.begun && number <= now.events {
             ahead.extend(lease.0.generation().journal.slice(number - 1, now.events));

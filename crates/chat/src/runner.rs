@@ -53,9 +53,14 @@ impl Runner {
             self;
         let ending = Ending { live: &live, registry: &registry };
         let store = match store {
-            None => None,
+            None => {
+                live.find_source().await;
+                None
+            }
             Some((store, durable)) => {
-                if let Err(error) = within(patience, durable).await {
+                // Both at once: neither needs the other.
+                let (begun, ()) = tokio::join!(within(patience, durable), live.find_source());
+                if let Err(error) = begun {
                     tracing::error!(turn = %live.info.turn, %error, "the turn could not be stored");
                     drop(wish);
                     let end = End::Failed(ErrorCode::StoreUnavailable);

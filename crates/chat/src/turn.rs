@@ -68,10 +68,10 @@ impl Turn {
         Self { state: State::Elsewhere(Arc::new(elsewhere)), figures }
     }
 
-    /// Ids, persona and time.
+    /// Ids, persona and time. Where the answer comes from is known from its first event on.
     pub fn info(&self) -> &TurnInfo {
         match &self.state {
-            State::Live(lease) => &lease.0.info,
+            State::Live(lease) => lease.0.told(),
             State::Over(snapshot) => &snapshot.info,
             State::Elsewhere(elsewhere) => &elsewhere.seen.info,
         }
@@ -140,6 +140,12 @@ impl Snapshot {
         }
     }
 
+    /// The answer is one that another process was being given.
+    pub(crate) fn joined(&mut self) {
+        self.source = Source::Joined;
+        self.info = Arc::new(TurnInfo { source: Source::Joined, ..TurnInfo::clone(&self.info) });
+    }
+
     /// Its events from number `from` on.
     pub(crate) fn events_from(&self, from: u64) -> Vec<(u64, TurnEvent)> {
         let events = std::iter::once(TurnEvent::Started(Arc::clone(&self.info)))
@@ -166,7 +172,9 @@ impl Snapshot {
         })
     }
 
+    /// Where the answer came from is told as it ended: when it began that may not have been known.
     fn with_outcome(info: TurnInfo, question: Content, outcome: Outcome) -> Self {
+        let info = TurnInfo { source: outcome.source, ..info };
         Self {
             info: Arc::new(info),
             question,

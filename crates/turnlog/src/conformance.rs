@@ -168,7 +168,9 @@ pub async fn an_equal_question_follows_under_its_own_name(log: Log) {
     assert_eq!(log.lease(a).await.unwrap(), LEADS);
     assert_eq!(log.lease(b).await.unwrap(), Lease::Follows);
     assert_eq!(log.lease(LogId::of_flight(&[8; 32])).await.unwrap(), LEADS);
-    assert!(read(&log, b, 0).await.alive, "also before anything was added");
+    let before = read(&log, b, 0).await;
+    assert!(before.alive && before.follows, "also before anything was added");
+    assert!(!read(&log, a, 0).await.follows);
     add(&log, a, 0, &["a"]).await.unwrap();
     end(&log, a, 1, "over", true).await.unwrap();
     let tail = read(&log, b, 0).await;

@@ -77,6 +77,8 @@ pub struct Tail {
     pub ending: Option<Ending>,
     /// Whether its writer has the lease.
     pub alive: bool,
+    /// Whether another process writes it: what was read is only a name of that one's log.
+    pub follows: bool,
 }
 
 /// How a log ended.

@@ -118,6 +118,7 @@ impl TurnLog for MemoryTurnLog {
     async fn read_from(&self, log: LogId, from: usize, wanted: bool) -> Result<Tail, LogError> {
         Ok(self.with(log, |flight, own| {
             let same_as = flight.logs.get(&own).and_then(|log| log.same_as.clone());
+            let follows = same_as.is_some();
             let Some(log) = flight.logs.get_mut(&same_as.unwrap_or(own)) else { return Tail::default() };
             if wanted {
                 log.wanted_until = Some(Instant::now() + self.times.wanted);
@@ -127,6 +128,7 @@ impl TurnLog for MemoryTurnLog {
                 about: log.about.clone(),
                 ending: log.ending.clone(),
                 alive: log.is_alive(),
+                follows,
             }
         }))
     }

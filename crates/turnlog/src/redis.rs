@@ -82,13 +82,14 @@ impl TurnLog for RedisTurnLog {
         let mut call = self.script(&READ, log);
         call.arg(from).arg(LOOK);
         call.arg(life_if(wanted, self.times.wanted));
-        type Reply = (bool, Option<Vec<u8>>, Option<Vec<u8>>, Vec<Vec<u8>>);
-        let (alive, about, ending, entries) = self.run::<Reply>(&call).await?;
+        type Reply = (bool, bool, Option<Vec<u8>>, Option<Vec<u8>>, Vec<Vec<u8>>);
+        let (alive, follows, about, ending, entries) = self.run::<Reply>(&call).await?;
         Ok(Tail {
             entries: entries.into_iter().map(Bytes::from).collect(),
             about: about.map(Bytes::from),
             ending: ending.map(ending_of).transpose()?,
             alive,
+            follows,
         })
     }
 

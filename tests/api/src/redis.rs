@@ -40,6 +40,11 @@ impl RedisServer {
         }
     }
 
+    /// Its port on this machine.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Its address, as `REDIS_URL` takes it.
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)

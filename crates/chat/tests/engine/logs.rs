@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use async_trait::async_trait;
-use hitesh_domain::{End, LogId, Source};
+use hitesh_domain::{End, LogId, Source, TurnEvent};
 use hitesh_turnlog::{Batch, Lease, LogError, LogTimes, MemoryTurnLog, Tail, TurnLog};
 
 use crate::harness::{Bench, ask, memory_store, soon};
@@ -66,6 +66,8 @@ async fn an_equal_question_to_another_engine_is_no_second_call() {
     let first = one.engine.start(ask("s", "same question")).await.unwrap();
     let call = one.call().await;
     let second = other.engine.start(ask("s", "same question")).await.unwrap();
+    let (_, told) = soon(second.follow(0).next()).await.unwrap();
+    assert!(matches!(told, TurnEvent::Started(info) if info.source == Source::Joined));
     assert_eq!((first.info().source, second.info().source), (Source::Model, Source::Joined));
     call.answer("same answer");
     for turn in [first, second] {

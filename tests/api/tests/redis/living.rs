@@ -47,6 +47,30 @@ async fn a_reader_on_another_instance_gets_each_piece_while_the_answer_grows() {
     assert_eq!(raw(&seen_here), raw(&seen_there));
 }
 
+#[tokio::test]
+async fn a_reader_on_a_third_instance_is_told_what_the_joined_turns_own_reader_is_told() {
+    let gate = Gate::new();
+    let (redis, upstream) = (RedisServer::start().await, gated_after(30, &gate).await);
+    let [a, b] = two_instances(&redis, &upstream).await;
+    let c = instance(&redis, &upstream).await;
+    let mut leading = a.client().deltas("s1", "Kaise?").await;
+    gate.reached(1).await;
+    let mut joined = b.client().deltas("s2", "Kaise?").await;
+    let first = joined.next().await.unwrap();
+    assert_eq!(first.json()["source"], "joined");
+    let turn = first.json()["turn_id"].as_str().unwrap().to_owned();
+    let mut there = c.client().events(&turn, None).await;
+    let mut seen_there = vec![there.next().await.unwrap()];
+    gate.open();
+    let (_, rest, rest_there) = tokio::join!(leading.rest(), joined.rest(), there.rest());
+    seen_there.extend(rest_there);
+    let afterwards = c.client().events(&turn, None).await.rest().await;
+    let raw = |frames: &[Frame]| frames.iter().map(|frame| frame.raw.clone()).collect::<Vec<_>>();
+    let here = raw(&[vec![first], rest].concat());
+    assert_eq!(raw(&seen_there), here, "while it grew");
+    assert_eq!(raw(&afterwards), here, "when it had ended");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_equal_questions_over_three_instances_are_one_call() {
     let gate = Gate::new();
