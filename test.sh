@@ -95,7 +95,8 @@ redis() {
     step "Redis, on real servers"
     tool nextest "$nextest_version" "$nextest_sha256"
     cargo nextest run --locked --package hitesh-redis
-    cargo nextest run --locked --package hitesh-cache --package hitesh-sessions --package hitesh-turnlog -E 'binary(/redis|tiered/)'
+    cargo nextest run --locked --package hitesh-cache --package hitesh-llm --package hitesh-sessions --package hitesh-turnlog \
+        -E 'binary(/redis|tiered/)'
     cargo build --locked --package hitesh-server --no-default-features --features redis
     cargo nextest run --locked --package hitesh-tests-api --test redis
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use hitesh_cache::{Cache, MokaCache, NoCache};
 use hitesh_llm::{
-    AbsentProvider, DeadlineSettings, Deadlines, Listed, Provider, ProviderState, RemoteSettingsError, Sampling,
+    AbsentProvider, BreakerBoard, DeadlineSettings, Deadlines, Listed, Provider, ProviderState, RemoteSettingsError,
+    Sampling,
     anthropic::{AnthropicProvider, AnthropicSettings},
     openai::{OpenAiProvider, OpenAiSettings, Preset},
 };
@@ -31,6 +32,8 @@ pub struct Backends {
     pub store: Arc<dyn SessionStore>,
     /// Where instances that share their sessions read each other's generations.
     pub log: Option<Arc<dyn TurnLog>>,
+    /// Where instances tell each other how providers do.
+    pub board: Option<Arc<dyn BreakerBoard>>,
 }
 
 /// Why a backend that the server can't do without is not there.
@@ -81,8 +84,8 @@ impl Backends {
                 turns => tracing::warn!(turns, "turns that a crash left open were ended"),
             }
         }
-        let Shared { cache, log } = shared(settings)?;
-        Ok(Self { providers: providers(settings)?, cache, store, log })
+        let Shared { cache, log, board } = shared(settings)?;
+        Ok(Self { providers: providers(settings)?, cache, store, log, board })
     }
 
     /// The same with sessions in memory: for a chat in a terminal.
@@ -93,8 +96,8 @@ impl Backends {
         let mut alone = settings.clone();
         alone.sessions = SessionsSettings { place: SessionsPlace::Memory, retention: None };
         alone.redis = None;
-        let Shared { cache, log } = shared(&alone)?;
-        Ok(Self { providers: providers(settings)?, cache, store: open_store(&alone).await?, log })
+        let Shared { cache, log, board } = shared(&alone)?;
+        Ok(Self { providers: providers(settings)?, cache, store: open_store(&alone).await?, log, board })
     }
 }
 
@@ -118,6 +121,7 @@ pub async fn open_store(settings: &Settings) -> Result<Arc<dyn SessionStore>, Ba
 pub(crate) struct Shared {
     pub(crate) cache: Arc<dyn Cache>,
     pub(crate) log: Option<Arc<dyn TurnLog>>,
+    pub(crate) board: Option<Arc<dyn BreakerBoard>>,
 }
 
 fn shared(settings: &Settings) -> Result<Shared, BackendError> {
@@ -131,7 +135,7 @@ fn shared(settings: &Settings) -> Result<Shared, BackendError> {
         Some(own) => Arc::new(own),
         None => Arc::new(NoCache),
     };
-    Ok(Shared { cache, log: None })
+    Ok(Shared { cache, log: None, board: None })
 }
 
 fn shared_store(settings: &Settings) -> Result<Arc<dyn SessionStore>, BackendError> {
@@ -180,6 +184,7 @@ fn listed(settings: &ProviderSettings, provider: Arc<dyn Provider>) -> Listed {
         max_in_flight: settings.max_in_flight,
         queue: settings.deadlines.queue,
         breaker: settings.breaker,
+        shared: settings.share_breaker,
         prices: settings.prices,
         reasons: settings.reasons,
     }

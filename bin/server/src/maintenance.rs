@@ -1,8 +1,9 @@
 //! What the server does besides answering: warming the models up, forgetting what is old, reloading.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use hitesh_chat::Engine;
+use hitesh_llm::BreakerBoard;
 use tokio::{runtime::Handle, time::MissedTickBehavior};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -12,6 +13,8 @@ use crate::settings::{SessionsPlace, Settings};
 const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
 /// How often instances that died are looked for.
 const TAKE_OVER_EVERY: Duration = Duration::from_secs(1);
+/// How often instances tell each other how providers do.
+const SHARE_EVERY: Duration = Duration::from_secs(1);
 /// How often the wishes of other instances are looked for.
 const HEED_EVERY: Duration = Duration::from_millis(300);
 
@@ -19,6 +22,7 @@ const HEED_EVERY: Duration = Duration::from_millis(300);
 pub(crate) fn start(
     settings: &Settings,
     engine: &Engine,
+    board: Option<Arc<dyn BreakerBoard>>,
     reloading: impl Future<Output = ()> + Send + 'static,
     stop: &CancellationToken,
 ) {
@@ -32,6 +36,10 @@ pub(crate) fn start(
         tasks.spawn_on(async move { until_taken_over.run_until_cancelled(take_over).await }, &runtime);
         let (heed_stops, until_heeded) = (heed_stops(engine.clone()), stop.clone());
         tasks.spawn_on(async move { until_heeded.run_until_cancelled(heed_stops).await }, &runtime);
+    }
+    if let Some(board) = board {
+        let (share, until_shared) = (share_breakers(engine.clone(), board), stop.clone());
+        tasks.spawn_on(async move { until_shared.run_until_cancelled(share).await }, &runtime);
     }
     tasks.spawn_on(async move { until_stopped.run_until_cancelled(reloading).await }, &runtime);
     tasks.spawn_on(async move { until_warm.run_until_cancelled(warm).await }, &runtime);
@@ -66,6 +74,16 @@ async fn take_over(engine: Engine) {
         if let Ok(turns @ 1..) = engine.take_over().await {
             tracing::warn!(turns, "turns of an instance that died were ended");
         }
+    }
+}
+
+async fn share_breakers(engine: Engine, board: Arc<dyn BreakerBoard>) {
+    let mut ticks = tokio::time::interval(SHARE_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        // A Redis that is away says so by itself.
+        let _ = engine.share_breakers(board.as_ref()).await;
     }
 }
 

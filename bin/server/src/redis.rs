@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use hitesh_cache::{Cache, MokaCache, NoCache, RedisCache, TieredCache};
+use hitesh_llm::{BreakerBoard, RedisBreakerBoard};
 use hitesh_redis::{Link, LinkSettings, Wait};
 use hitesh_sessions::{RedisSessions, RedisSessionsSettings, SessionStore};
 use hitesh_turnlog::{LogTimes, RedisTurnLog, TurnLog};
@@ -13,8 +14,8 @@ use crate::{
     settings::RedisSettings,
 };
 
-/// `own` before the cache that all instances share, and, if they share sessions too, the logs of their generations. Both by
-/// one link: a Redis that is away costs an answer one deadline, not two.
+/// `own` before the cache that all instances share, how providers do, and, if they share sessions too, the logs of their
+/// generations. All by one link: a Redis that is away costs an answer one deadline, not two.
 pub(crate) fn shared(
     own: Option<MokaCache>,
     settings: &RedisSettings,
@@ -24,11 +25,12 @@ pub(crate) fn shared(
     let log = with_sessions.then(|| {
         Arc::new(RedisTurnLog::new(Arc::clone(&link), &settings.prefix, LogTimes::default())) as Arc<dyn TurnLog>
     });
+    let board: Arc<dyn BreakerBoard> = Arc::new(RedisBreakerBoard::new(Arc::clone(&link), &settings.prefix));
     let cache: Arc<dyn Cache> = match own {
         Some(own) => Arc::new(TieredCache::new(own, RedisCache::new(link, &settings.prefix))),
         None => Arc::new(NoCache),
     };
-    Ok(Shared { cache, log })
+    Ok(Shared { cache, log, board: Some(board) })
 }
 
 /// The sessions that all instances share.

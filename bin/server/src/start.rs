@@ -60,13 +60,13 @@ pub async fn serve(
     let stop = shutdown::signal()?;
     let hang_ups = reload::hang_ups()?;
     let backends = Backends::connect(&settings).await?;
-    let listed = backends.providers.clone();
+    let (listed, board) = (backends.providers.clone(), backends.board.clone());
     let engine = engine(&settings, backends)?;
     let background = CancellationToken::new();
     let _background = background.clone().drop_guard();
     let application = Application::build(&settings, engine.clone())?;
     let reload = Reload { engine: engine.clone(), read: Arc::new(read), settings: settings.clone(), listed };
-    maintenance::start(&settings, &engine, reload.run(hang_ups), &background);
+    maintenance::start(&settings, &engine, board, reload.run(hang_ups), &background);
     let served = application.run_until(stop).await;
     engine.close().await;
     Ok(served?)

@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use hitesh_cache::Cache;
 use hitesh_domain::{Feedback, Owner, SessionId, TurnId};
-use hitesh_llm::{Listed, ProviderError, Router};
+use hitesh_llm::{BoardError, BreakerBoard, Listed, ProviderError, Router};
 use hitesh_sessions::{Page, SessionStore, StoredTurn};
 use hitesh_turnlog::TurnLog;
 use time::OffsetDateTime;
@@ -268,6 +268,16 @@ impl Engine {
             self.inner.registry.stop(turn);
         }
         Ok(())
+    }
+
+    /// Tells other processes which shared providers are to be left alone, and hears the same from them. For every second or
+    /// so.
+    ///
+    /// # Errors
+    /// If `board` is away: then each goes by what it finds itself.
+    pub async fn share_breakers(&self, board: &dyn BreakerBoard) -> Result<(), BoardError> {
+        let router = self.inner.setup.get().router.clone();
+        router.share(board).await
     }
 
     /// Who answers.

@@ -4,6 +4,8 @@
 mod absent;
 #[cfg(feature = "anthropic")]
 pub mod anthropic;
+#[cfg(feature = "redis")]
+mod board;
 mod deadlines;
 #[cfg(feature = "http")]
 mod http;
@@ -18,6 +20,8 @@ mod provider;
 mod router;
 
 pub use absent::AbsentProvider;
+#[cfg(feature = "redis")]
+pub use board::RedisBreakerBoard;
 pub use deadlines::{DeadlineSettings, Deadlines};
 #[cfg(feature = "http")]
 pub use http::{RemoteSettingsError, SecretString, check_proxy, http_client};
@@ -26,4 +30,7 @@ pub use provider::{
     CompletionRequest, DeltaStream, FinishReason, Phase, PromptSize, Provider, ProviderError, ProviderEvent,
     ProviderState, Sampling,
 };
-pub use router::{BreakerState, Call, CallEvent, Failure, History, Listed, ProviderStatus, Router};
+pub use router::{
+    BoardError, BreakerBoard, BreakerState, Call, CallEvent, Failure, Hint, History, Listed, Notice, ProviderStatus,
+    Router,
+};

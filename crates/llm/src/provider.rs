@@ -3,6 +3,7 @@ use std::{fmt::Debug, time::Duration};
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use hitesh_domain::{Message, ProviderId, Scaffold, Status, StepFormat, Usage};
+use serde::{Deserialize, Serialize};
 
 /// A model that answers: a remote server or one in this process.
 #[async_trait]
@@ -134,7 +135,8 @@ pub enum ProviderState {
 }
 
 /// The phase of a call that a deadline ran out in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// Waiting for a place.
     Queue,

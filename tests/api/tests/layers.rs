@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, process::Command};
 const EDGES: [(&str, &[&str]); 8] = [
     ("hitesh-domain", &[]),
     ("hitesh-persona", &["hitesh-domain"]),
-    ("hitesh-llm", &["hitesh-domain"]),
+    ("hitesh-llm", &["hitesh-domain", "hitesh-redis"]),
     ("hitesh-sessions", &["hitesh-domain", "hitesh-redis"]),
     ("hitesh-cache", &["hitesh-redis"]),
     ("hitesh-turnlog", &["hitesh-domain", "hitesh-redis"]),
@@ -19,10 +19,11 @@ const EDGES: [(&str, &[&str]); 8] = [
 ];
 
 /// Backends' features, and what a crate must bring in only with them.
-const BACKENDS: [(&str, &str, &[&str]); 8] = [
+const BACKENDS: [(&str, &str, &[&str]); 9] = [
     ("hitesh-llm", "anthropic", &["reqwest"]),
     ("hitesh-llm", "openai", &["async-openai", "reqwest"]),
     ("hitesh-llm", "local", &["llama-cpp-2"]),
+    ("hitesh-llm", "redis", &["hitesh-redis", "redis"]),
     ("hitesh-cache", "moka", &["moka"]),
     ("hitesh-cache", "redis", &["hitesh-redis", "redis"]),
     ("hitesh-sessions", "sqlite", &["rusqlite"]),

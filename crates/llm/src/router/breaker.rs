@@ -3,7 +3,10 @@ use std::{sync::Arc, time::Duration};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::window::Window;
+use super::{
+    hints::{Hint, Told},
+    window::Window,
+};
 use crate::ProviderError;
 
 /// So many calls in a row that fail open it.
@@ -52,6 +55,10 @@ struct Inner {
     opened_for: Duration,
     /// The provider asked to be left alone until then.
     rest: Option<Open>,
+    /// The end of the last opening that others were told of.
+    told: Option<Instant>,
+    /// It answers again, and others were not told yet.
+    recovered: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -60,6 +67,18 @@ struct Open {
     error: ProviderError,
     /// The one call that is let through after `until` is under way.
     probing: bool,
+    /// Another process found it so.
+    heard: bool,
+}
+
+impl Open {
+    fn found(until: Instant, error: &ProviderError) -> Self {
+        Self { until, error: error.clone(), probing: false, heard: false }
+    }
+
+    fn heard(until: Instant, hint: &Hint) -> Self {
+        Self { until, error: hint.error(), probing: false, heard: true }
+    }
 }
 
 /// Why a provider is not asked now.
@@ -93,6 +112,16 @@ impl Breaker {
             (_, Some(_)) => BreakerState::HalfOpen,
             (_, None) => BreakerState::Closed,
         }
+    }
+
+    /// What others, who ask the same provider, are to be told.
+    pub(super) fn tell(&self) -> Told {
+        self.0.lock().tell(Instant::now())
+    }
+
+    /// Others were `told`, and this is what they tell.
+    pub(super) fn hear(&self, told: &Told, hint: Option<&Hint>) {
+        self.0.lock().hear(told, hint, Instant::now());
     }
 
     /// Whether a call would be let through now.
@@ -131,6 +160,49 @@ impl Inner {
         self.opened_for = Duration::ZERO;
         if self.open.take().is_some() {
             self.window = Window::default();
+            self.recovered = true;
+        }
+    }
+
+    /// What this process has found itself, once for each opening: others may have found better since.
+    fn tell(&self, now: Instant) -> Told {
+        let own = [&self.rest, &self.open].into_iter().flatten().filter(|open| !open.heard && open.until > now);
+        let Some(open) = own.max_by_key(|open| open.until) else {
+            return if self.recovered { Told::Answers } else { Told::Nothing };
+        };
+        if self.told == Some(open.until) {
+            return Told::Nothing;
+        }
+        Hint::new(&open.error, open.until - now).map_or(Told::Nothing, |hint| Told::Fails(hint, open.until))
+    }
+
+    fn hear(&mut self, told: &Told, hint: Option<&Hint>, now: Instant) {
+        match told {
+            Told::Fails(_, until) => self.told = Some(*until),
+            Told::Answers => self.recovered = false,
+            Told::Nothing => {}
+        }
+        let Some(hint) = hint else { return self.hear_nothing(now) };
+        let is_rest = hint.is_asked_for();
+        if self.stays_closed && !is_rest {
+            return;
+        }
+        let place = if is_rest { &mut self.rest } else { &mut self.open };
+        // What was found here counts more than what was heard, and the one call that looks is waited for.
+        if place.as_ref().is_none_or(|open| (open.heard && !open.probing) || (is_rest && open.until <= now)) {
+            *place = Some(Open::heard(now + hint.wait(), hint));
+        }
+    }
+
+    /// Nobody says that it is to be left alone. Somebody did, and took it back: it answers.
+    fn hear_nothing(&mut self, now: Instant) {
+        let Some(open) = self.open.as_mut().filter(|open| open.until > now) else { return };
+        if open.heard {
+            self.open = None;
+            self.failures = 0;
+        } else if self.told == Some(open.until) {
+            // One call looks whether that is so here too.
+            open.until = now;
         }
     }
 
@@ -145,7 +217,7 @@ impl Inner {
         self.failures = self.failures.saturating_add(1);
         self.window.count(now, false);
         if let ProviderError::RateLimited { retry_after: Some(wait) } = error {
-            self.rest = Some(Open { until: now + *wait, error: error.clone(), probing: false });
+            self.rest = Some(Open::found(now + *wait, error));
         }
         let opens = match &self.open {
             _ if self.stays_closed => false,
@@ -155,7 +227,8 @@ impl Inner {
         };
         if opens {
             self.opened_for = (self.opened_for * 2).clamp(OPEN, OPEN_LIMIT);
-            self.open = Some(Open { until: now + self.opened_for, error: error.clone(), probing: false });
+            self.open = Some(Open::found(now + self.opened_for, error));
+            self.recovered = false;
         }
     }
 }
@@ -298,6 +371,89 @@ mod tests {
         advance(Duration::from_secs(5)).await;
         late.failed(&away());
         assert_eq!(wait(&breaker), Some(5));
+    }
+
+    /// A board between two breakers, as long as one has something to tell and the other has not.
+    fn tell(from: &Breaker, to: &Breaker) {
+        let told = from.tell();
+        let hint = match &told {
+            Told::Fails(hint, _) => Some(hint),
+            Told::Answers | Told::Nothing => None,
+        };
+        from.hear(&told, hint);
+        to.hear(&to.tell(), hint);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_one_finds_another_need_not() {
+        let [one, other] = [(); 2].map(|()| Arc::new(Breaker::new(true)));
+        fail(&one, 5);
+        advance(Duration::from_secs(4)).await;
+        tell(&one, &other);
+        assert_eq!((other.state(), wait(&other)), (BreakerState::Open, Some(6)));
+        assert!(matches!(other.check().unwrap_err().error, ProviderError::Unavailable { .. }));
+        assert_eq!(other.tell(), Told::Nothing, "it was not found there");
+        advance(Duration::from_secs(6)).await;
+        assert_eq!(other.state(), BreakerState::HalfOpen);
+        fail(&other, 1);
+        assert!(matches!(other.tell(), Told::Fails(hint, _) if hint.wait() == OPEN), "now it was");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_heard_goes_when_it_is_taken_back() {
+        let [one, other] = [(); 2].map(|()| Arc::new(Breaker::new(true)));
+        fail(&one, 5);
+        tell(&one, &other);
+        advance(Duration::from_secs(10)).await;
+        fail(&one, 1);
+        tell(&one, &other);
+        assert_eq!(wait(&other), Some(20), "the newer counts");
+        one.0.lock().close();
+        assert_eq!(one.tell(), Told::Answers);
+        tell(&one, &other);
+        assert_eq!((one.state(), other.state()), (BreakerState::Closed, BreakerState::Closed));
+        assert_eq!(one.tell(), Told::Nothing, "it is told once");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_others_find_answering_is_tried_here_too() {
+        let breaker = Arc::new(Breaker::new(true));
+        fail(&breaker, 5);
+        let told = breaker.tell();
+        let Told::Fails(hint, _) = told.clone() else { panic!("{told:?}") };
+        breaker.hear(&told, Some(&hint));
+        assert_eq!((breaker.tell(), wait(&breaker)), (Told::Nothing, Some(10)), "each opening is told once");
+        breaker.hear(&Told::Nothing, None);
+        assert_eq!(breaker.state(), BreakerState::HalfOpen);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_could_not_be_told_is_told_later() {
+        let breaker = Arc::new(Breaker::new(true));
+        fail(&breaker, 5);
+        assert!(matches!(breaker.tell(), Told::Fails(..)));
+        assert!(matches!(breaker.tell(), Told::Fails(..)));
+        breaker.hear(&Told::Nothing, None);
+        assert_eq!(breaker.state(), BreakerState::Open, "nobody has taken back what nobody was told");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wrong_key_is_each_ones_own() {
+        let breaker = Arc::new(Breaker::new(true));
+        (0..5).for_each(|_| breaker.enter().unwrap().failed(&ProviderError::Unauthorized));
+        assert_eq!((breaker.state(), breaker.tell()), (BreakerState::Open, Told::Nothing));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_that_was_asked_for_is_kept_by_all_also_where_breakers_are_off() {
+        let [one, other] = [(); 2].map(|()| Arc::new(Breaker::new(false)));
+        one.enter().unwrap().failed(&ProviderError::RateLimited { retry_after: Some(Duration::from_secs(7)) });
+        tell(&one, &other);
+        assert_eq!(wait(&other), Some(7));
+        let away = Hint::new(&away(), Duration::from_secs(60)).unwrap();
+        other.hear(&Told::Nothing, Some(&away));
+        advance(Duration::from_secs(7)).await;
+        assert_eq!(wait(&other), None);
     }
 
     #[tokio::test(start_paused = true)]

@@ -3,6 +3,7 @@
 mod breaker;
 mod budget;
 mod call;
+mod hints;
 mod places;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ use hitesh_domain::ProviderId;
 pub use self::{
     breaker::BreakerState,
     call::{Call, CallEvent, Failure, History},
+    hints::{BoardError, BreakerBoard, Hint, Notice},
 };
 use self::{
     breaker::{Breaker, Pass, Refusal},
@@ -40,6 +42,8 @@ pub struct Listed {
     pub queue: Duration,
     /// Whether it is left alone for a while when it fails too often.
     pub breaker: bool,
+    /// Whether other processes ask the very same server: then each is told what the others find.
+    pub shared: bool,
     /// What it charges.
     pub prices: Option<Prices>,
     /// Whether its model reasons in the text of its answer before it answers. `None`: told by the model's name.
@@ -47,9 +51,17 @@ pub struct Listed {
 }
 
 impl Listed {
-    /// Without a limit of calls, with a breaker.
+    /// Without a limit of calls, with a breaker of its own.
     pub fn unlimited(provider: Arc<dyn Provider>) -> Self {
-        Self { provider, max_in_flight: None, queue: Duration::ZERO, breaker: true, prices: None, reasons: None }
+        Self {
+            provider,
+            max_in_flight: None,
+            queue: Duration::ZERO,
+            breaker: true,
+            shared: false,
+            prices: None,
+            reasons: None,
+        }
     }
 }
 
@@ -154,6 +166,27 @@ impl Router {
             breaker: route.breaker.state(),
             in_flight: route.places.taken(),
         })
+    }
+
+    /// Tells other processes which of the shared providers are to be left alone, and hears the same from them. For every
+    /// second or so.
+    ///
+    /// # Errors
+    /// If `board` is away; then each goes by what it finds itself, and nothing is forgotten that was to be told.
+    pub async fn share(&self, board: &dyn BreakerBoard) -> Result<(), BoardError> {
+        let shared: Vec<_> = self.routes.iter().filter(|route| route.listed.shared).collect();
+        if shared.is_empty() {
+            return Ok(());
+        }
+        let told: Vec<_> = shared.iter().map(|route| route.breaker.tell()).collect();
+        let names: Vec<_> = shared.iter().map(|route| hints::name(route.provider().as_ref())).collect();
+        let notices: Vec<_> =
+            names.iter().zip(&told).map(|(provider, told)| Notice { provider, told: told.notice() }).collect();
+        let heard = board.exchange(&notices).await?;
+        for ((route, told), hint) in shared.iter().zip(&told).zip(&heard) {
+            route.breaker.hear(told, hint.as_ref());
+        }
+        Ok(())
     }
 
     /// The one that is asked first; if there is nobody to ask, why.

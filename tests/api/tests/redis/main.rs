@@ -4,6 +4,7 @@
 mod away;
 mod cost;
 mod living;
+mod providers;
 mod servers;
 mod sharing;
 mod storm;

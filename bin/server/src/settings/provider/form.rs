@@ -51,6 +51,7 @@ pub(in crate::settings) struct ProviderForm {
     #[serde(default, deserialize_with = "values::maybe_within::<_, _, 1, 100_000>")]
     max_in_flight: Option<usize>,
     breaker: Option<bool>,
+    share_breaker: Option<bool>,
     reasons: Option<bool>,
     prices: Option<PricesForm>,
     #[serde(default)]
@@ -184,6 +185,7 @@ impl ProviderForm {
         self.check_kind(kind, path, at);
         let name = self.name();
         let model = self.model(kind, path, local_model, at);
+        let share_breaker = self.share_breaker;
         let resolved = match kind {
             KindForm::Local => ProviderKind::Local,
             KindForm::Openai | KindForm::Azure | KindForm::Anthropic => {
@@ -192,13 +194,14 @@ impl ProviderForm {
         };
         Some(ProviderSettings {
             name: name?,
-            kind: resolved,
             model: model?,
             step_format: self.step_format,
             sampling: Sampling { temperature: self.temperature, top_p: self.top_p, max_tokens: self.max_tokens },
             deadlines: Deadlines::of(kind).or(self.deadlines),
             max_in_flight: self.max_in_flight,
             breaker: self.breaker.unwrap_or(true),
+            share_breaker: share_breaker.unwrap_or_else(|| resolved.is_of_other_machines()),
+            kind: resolved,
             reasons: self.reasons,
             prices: self.prices.map(Prices::from),
         })
@@ -218,6 +221,7 @@ impl ProviderForm {
                 ("api_key_env", self.api_key_env.is_some()),
                 ("api_key_file", self.api_key_file.is_some()),
                 ("proxy", self.proxy.is_some()),
+                ("share_breaker", self.share_breaker.is_some()),
             ];
             remote_only.into_iter().for_each(|(key, given)| refuse(key, given, "a local model has none"));
         }

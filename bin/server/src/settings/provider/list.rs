@@ -72,13 +72,14 @@ fn chosen_by_variables(local_model: &str, at: &mut Resolve<'_>) -> Option<Provid
     };
     Some(ProviderSettings {
         name: ProviderId::try_from(name).ok()?,
-        kind,
         model,
         step_format: None,
         sampling: Sampling::default(),
         deadlines,
         max_in_flight: None,
         breaker: true,
+        share_breaker: kind.is_of_other_machines(),
+        kind,
         reasons: None,
         prices: None,
     })

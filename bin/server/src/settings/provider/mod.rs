@@ -8,6 +8,7 @@ use std::time::Duration;
 use hitesh_domain::{ProviderId, StepFormat};
 use hitesh_llm::{Prices, Sampling, openai::Preset};
 use secrecy::{ExposeSecret, SecretString};
+use url::{Host, Url};
 
 pub(super) use self::{form::ProviderForm, list::resolve};
 
@@ -31,6 +32,8 @@ pub struct ProviderSettings {
     pub max_in_flight: Option<usize>,
     /// Whether it is left alone for a while when it fails too often.
     pub breaker: bool,
+    /// Whether instances on one Redis tell each other when it is to be left alone.
+    pub share_breaker: bool,
     /// What it charges.
     pub prices: Option<Prices>,
     /// Whether its model reasons in its text before it answers; none: told by the model's name.
@@ -58,6 +61,19 @@ pub enum ProviderKind {
     Remote(Remote),
     /// The model in this process.
     Local,
+}
+
+impl ProviderKind {
+    /// Whether instances on other machines, with the same settings, ask the very same server.
+    fn is_of_other_machines(&self) -> bool {
+        let Self::Remote(remote) = self else { return false };
+        let url = Url::parse(&remote.base_url).ok();
+        !url.as_ref().and_then(Url::host).is_none_or(|host| match host {
+            Host::Domain(name) => name == "localhost" || name.ends_with(".localhost"),
+            Host::Ipv4(address) => address.is_loopback(),
+            Host::Ipv6(address) => address.is_loopback(),
+        })
+    }
 }
 
 /// A server that is asked over HTTP.

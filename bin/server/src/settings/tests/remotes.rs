@@ -213,3 +213,22 @@ fn providers_are_equal_until_a_reload_changes_one_of_their_settings() {
         assert_ne!(before, read(more, key), "{more} {key}");
     }
 }
+
+#[test]
+fn instances_share_what_they_find_of_providers_on_other_machines() {
+    let shared = |url: &str, more: &str| {
+        let list =
+            format!("[[providers]]\nname = \"p\"\nkind = \"openai\"\nmodel = \"m\"\nbase_url = \"{url}\"\n{more}");
+        Place::new().toml(&list).settings().providers[0].share_breaker
+    };
+    for url in ["https://api.example.com/v1", "http://10.0.0.7:8000/v1", "http://[2001:db8::1]/v1"] {
+        assert!(shared(url, ""), "{url}");
+        assert!(!shared(url, "share_breaker = false"), "{url}");
+    }
+    for url in ["http://127.0.0.1:11434/v1", "http://localhost:8080/v1", "http://[::1]:8080/v1"] {
+        assert!(!shared(url, ""), "{url}");
+        assert!(shared(url, "share_breaker = true"), "{url}");
+    }
+    let local = mistakes("name = \"l\"\nkind = \"local\"\nshare_breaker = true");
+    assert!(local.iter().any(|mistake| mistake.contains("a local model has none")), "{local:?}");
+}
