@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use hitesh_domain::{Feedback, Outcome, Owner, SessionId, Transcript, TurnId};
 use hitesh_redis::{
     Link, LinkSettings, Servers,
-    testing::{RedisCluster, RedisServer},
+    testing::{RedisCluster, RedisServer, SentinelSet},
 };
 use hitesh_sessions::{
     Claim, Context, Durable, NewTurn, Page, RedisSessions, RedisSessionsSettings, SessionStore, StoreError, StoreStats,
@@ -21,15 +21,16 @@ use tokio::runtime::Handle;
 #[derive(Debug)]
 struct Successive {
     settings: LinkSettings,
+    prefix: String,
     current: Mutex<Arc<RedisSessions>>,
 }
 
 impl Successive {
-    fn on(servers: impl Into<Servers>) -> Self {
+    fn under(prefix: &str, servers: impl Into<Servers>) -> Self {
         // As much time as a busy machine may take: this is no test of deadlines.
         let settings = LinkSettings::new(servers, Duration::from_secs(10));
-        let current = Mutex::new(instance(&settings));
-        Self { settings, current }
+        let current = Mutex::new(instance(&settings, prefix));
+        Self { settings, prefix: prefix.to_owned(), current }
     }
 
     fn now(&self) -> Arc<RedisSessions> {
@@ -37,9 +38,10 @@ impl Successive {
     }
 }
 
-fn instance(settings: &LinkSettings) -> Arc<RedisSessions> {
+fn instance(settings: &LinkSettings, prefix: &str) -> Arc<RedisSessions> {
     let link = Link::new(settings.clone(), Handle::current()).unwrap();
-    Arc::new(RedisSessions::new(link, RedisSessionsSettings::default(), &Handle::current()))
+    let settings = RedisSessionsSettings { prefix: prefix.to_owned(), ..RedisSessionsSettings::default() };
+    Arc::new(RedisSessions::new(link, settings, &Handle::current()))
 }
 
 #[async_trait]
@@ -96,7 +98,7 @@ impl SessionStore for Successive {
 
     async fn recover(&self) -> Result<u64, StoreError> {
         self.now().close().await;
-        *self.current.lock() = instance(&self.settings);
+        *self.current.lock() = instance(&self.settings, &self.prefix);
         self.now().recover().await
     }
 
@@ -115,14 +117,21 @@ impl SessionStore for Successive {
 
 hitesh_sessions::conformance_tests!(async {
     let server = RedisServer::start();
-    (Arc::new(Successive::on(server.address())) as Arc<dyn SessionStore>, server)
+    (Arc::new(Successive::under("test", server.address())) as Arc<dyn SessionStore>, server)
 });
 
 mod on_a_cluster {
     use super::*;
 
-    hitesh_sessions::conformance_tests!(async {
-        let cluster = RedisCluster::start();
-        (Arc::new(Successive::on(cluster.link())) as Arc<dyn SessionStore>, cluster)
+    hitesh_sessions::conformance_tests!(in one world RedisCluster::start(), |cluster: &RedisCluster, prefix| {
+        Arc::new(Successive::under(prefix, cluster.link())) as Arc<dyn SessionStore>
+    });
+}
+
+mod by_sentinels {
+    use super::*;
+
+    hitesh_sessions::conformance_tests!(in one world SentinelSet::start(), |set: &SentinelSet, prefix| {
+        Arc::new(Successive::under(prefix, set.link())) as Arc<dyn SessionStore>
     });
 }

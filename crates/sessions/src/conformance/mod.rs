@@ -29,10 +29,23 @@ use crate::{NewTurn, Page, SessionStore, StoredTurn};
 
 /// Makes a `#[tokio::test]` of each promise. `$make` is a future of `(Arc<dyn SessionStore>, T)`; the `T` is
 /// dropped after the store.
+///
+/// With `in one world` it makes one test of all: `$world` is what takes long to start, and `$make` gives an empty store in it by
+/// the name of a promise. Which promise was being checked stands in the test's output.
 #[macro_export]
 macro_rules! conformance_tests {
+    (in one world $world:expr, $make:expr) => {
+        #[tokio::test]
+        async fn every_promise_is_kept() {
+            let world = $world;
+            $crate::conformance_tests! { @list @one_after_the_other (&world, $make) }
+        }
+    };
     ($make:expr) => {
-        $crate::conformance_tests! { @each $make;
+        $crate::conformance_tests! { @list @each ($make) }
+    };
+    (@list @$how:ident $with:tt) => {
+        $crate::conformance_tests! { @$how $with
             a_begun_turn_is_open_once_it_is_durable, a_finished_turn_reads_back_as_it_was,
             a_recorded_turn_has_ended_at_once, a_second_finish_changes_nothing,
             finishing_an_unknown_turn_makes_none, the_same_turn_twice_is_invalid, every_end_survives,
@@ -71,7 +84,13 @@ macro_rules! conformance_tests {
             any_life_of_a_session_is_as_a_list_in_memory_says,
         }
     };
-    (@each $make:expr; $($promise:ident),+ $(,)?) => {
+    (@one_after_the_other ($world:expr, $make:expr) $($promise:ident),+ $(,)?) => {
+        $(
+            eprintln!("{}", stringify!($promise));
+            $crate::conformance::$promise($make($world, stringify!($promise))).await;
+        )+
+    };
+    (@each ($make:expr) $($promise:ident),+ $(,)?) => {
         $(
             #[tokio::test]
             async fn $promise() {
