@@ -40,6 +40,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         black_box(persona.select_notes(black_box(&longest), None, PromptSize::Full));
     }
     println!("select_notes: {:?}  (2000 characters)", start.elapsed() / ROUNDS);
+    let word = "x".repeat(2000);
+    let start = Instant::now();
+    for _ in 0..ROUNDS {
+        black_box(persona.select_notes(black_box(&word), None, PromptSize::Full));
+    }
+    println!("select_notes: {:?}  (one word of 2000 characters)", start.elapsed() / ROUNDS);
 
     let answer = "Haanji! Simple si baat hai, container ek tiffin hai: khaana saath chalta hai. ".repeat(12);
     for (name, text) in [("question", QUESTIONS[4]), ("answer of 150 words", &answer)] {

@@ -18,6 +18,8 @@ pub(super) struct Vocabulary {
     /// less, other, or two swapped) apart share such a remainder.
     remainders: HashMap<String, Vec<usize>>,
     skeletons: HashMap<String, Vec<usize>>,
+    /// How many characters the longest key has.
+    longest: usize,
 }
 
 impl Vocabulary {
@@ -38,7 +40,9 @@ impl Vocabulary {
     /// Prepares the search for misspelt words, when all words are there.
     pub(super) fn finish(&mut self) {
         for (number, key) in self.keys.iter().enumerate() {
-            if key.chars().count() >= MIN_TYPO - 1 {
+            let length = key.chars().count();
+            self.longest = self.longest.max(length);
+            if length >= MIN_TYPO - 1 {
                 for remainder in remainders(key) {
                     self.remainders.entry(remainder).or_default().push(number);
                 }
@@ -81,7 +85,8 @@ impl Vocabulary {
             found.extend(same.filter(|number| self.same_start(key, **number)).map(|number| (*number, 0.8)));
         }
         let length = key.chars().count();
-        if length >= MIN_TYPO {
+        // A longer one is nobody's typo, and has as many remainders as characters.
+        if (MIN_TYPO..=self.longest + 1).contains(&length) {
             // The shorter the word, the likelier another word was meant.
             let sureness = if length >= 6 { 0.8 } else { 0.65 };
             for remainder in remainders(key).chain([key.to_owned()]) {
@@ -149,6 +154,13 @@ mod tests {
         for other in ["lagnarp", "langu", "angrap", "xangrap", ""] {
             assert_eq!(vocabulary.find(other, false), [], "{other}");
         }
+    }
+
+    #[test]
+    fn the_longest_word_may_have_a_character_too_many() {
+        let vocabulary = vocabulary(&["doker", "kubernetes"]);
+        assert_eq!(vocabulary.find("kubernetess", false).first().map(|found| found.0), Some(1));
+        assert_eq!(vocabulary.find("kuberneteszq", false), []);
     }
 
     #[test]
