@@ -5,6 +5,7 @@ mod away;
 mod cost;
 mod living;
 mod providers;
+mod refusing;
 mod servers;
 mod sharing;
 mod storm;
