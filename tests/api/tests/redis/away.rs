@@ -108,3 +108,93 @@ async fn a_server_starts_without_redis_and_answers_once_it_is_there() {
     healthy(&server).await;
     server.client().ask("s", "Koi hai?").await;
 }
+
+/// How requests of some seconds went: how many, the median and the longest in milliseconds.
+#[derive(Default)]
+struct Figures(Vec<Duration>);
+
+impl std::fmt::Display for Figures {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut sorted = self.0.clone();
+        sorted.sort();
+        let at = |share: usize| sorted.get(sorted.len() * share / 100).or(sorted.last()).map_or(0, Duration::as_millis);
+        write!(f, "{} (median {} ms, p95 {} ms, longest {} ms)", sorted.len(), at(50), at(95), at(100))
+    }
+}
+
+/// Asks one question after the other until `until`; of each when it was asked, how it went, and how long that took.
+async fn keep_asking(server: &Server, who: usize, until: Instant) -> Vec<(Instant, u16, Duration, String)> {
+    let mut asked = Vec::new();
+    let client = server.fresh_client();
+    while Instant::now() < until {
+        let (number, started) = (asked.len(), Instant::now());
+        let content = format!("Sawaal {who}-{number}?");
+        let reply = client.send(&json!({"content": content, "session_id": format!("s{who}")})).await;
+        if reply.status != 200 {
+            reply.expect_error(503, "store_unavailable");
+        }
+        asked.push((started, reply.status, started.elapsed(), content));
+        // Who is refused at once does not ask again at once.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    asked
+}
+
+/// Two seconds with Redis, five without, three with it again; what became of all that was asked.
+async fn five_seconds_without(redis: &RedisServer, server: &Server) -> Vec<(Instant, u16, Duration, String)> {
+    let began = Instant::now();
+    let (stopped, resumed) = (began + Duration::from_secs(2), began + Duration::from_secs(7));
+    let outage = async {
+        tokio::time::sleep_until(stopped.into()).await;
+        redis.pause();
+        tokio::time::sleep_until(resumed.into()).await;
+        redis.resume();
+    };
+    let askers = (0..16).map(|who| keep_asking(server, who, resumed + Duration::from_secs(3)));
+    let (asked, ()) = tokio::join!(futures::future::join_all(askers), outage);
+    let asked = asked.concat();
+    let part = |from: Instant, to: Instant, is_answered: bool| {
+        let in_part = asked.iter().filter(|(at, ..)| (from..to).contains(at));
+        Figures(
+            in_part.filter(|(_, status, ..)| (*status == 200) == is_answered).map(|(_, _, took, _)| *took).collect(),
+        )
+    };
+    for (name, from, to) in [
+        ("before", began, stopped),
+        ("its first half second", stopped, stopped + Duration::from_millis(500)),
+        ("the rest without it", stopped + Duration::from_millis(500), resumed),
+        ("afterwards", resumed, resumed + Duration::from_secs(10)),
+    ] {
+        eprintln!("{name}: answered {}; refused {}", part(from, to, true), part(from, to, false));
+    }
+    asked
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn under_load_five_seconds_without_the_cache_lose_no_answer() {
+    let (redis, upstream) = (RedisServer::start().await, Upstream::numbered().await);
+    let how = ServerBuilder::asking(&upstream).env("REDIS_URL", redis.url()).env("HITESH_SESSIONS__BACKEND", "sqlite");
+    let server = how.start().await;
+    let asked = five_seconds_without(&redis, &server).await;
+    assert!(asked.iter().all(|(_, status, ..)| *status == 200), "a cache that is away refuses nobody");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn under_load_five_seconds_without_sessions_acknowledge_nothing_that_is_not_kept() {
+    let (redis, upstream) = (RedisServer::start().await, Upstream::numbered().await);
+    let server = instance(&redis, &upstream).await;
+    let asked = five_seconds_without(&redis, &server).await;
+    healthy(&server).await;
+    let refused = asked.iter().filter(|(_, status, ..)| *status == 503).count();
+    assert!(refused > 0 && refused < asked.len(), "{refused} of {}", asked.len());
+    for who in 0..16 {
+        let history = server.client().history(&format!("s{who}")).await;
+        let kept = |content: &str| history.iter().filter(|message| message["content"] == *content).count();
+        for (_, status, _, content) in asked.iter().filter(|(.., content)| content.contains(&format!(" {who}-"))) {
+            // One that was refused while it was on its way may be there, ended as its caller was told.
+            assert!(kept(content) == 1 || (*status == 503 && kept(content) == 0), "{status} {content}");
+        }
+        let open = history.iter().filter(|message| message["status"] == "running").count();
+        assert_eq!(open, 0, "{history:?}");
+    }
+}
