@@ -1,5 +1,12 @@
 //! Several instances of the real binary on one real Redis: they are one service, and any of them may die.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "test code, and what it measures is shown"
+)]
 
 mod away;
 mod cost;
