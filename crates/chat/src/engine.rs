@@ -13,7 +13,7 @@ use crate::{
     ask::prompt_size,
     elsewhere::orphaned,
     error::EngineError,
-    figures::{CacheFigures, Figures, Performance, mean, share},
+    figures::{CacheFigures, Figures, Performance, Recent, mean, share},
     flights::Flights,
     health::Health,
     idempotency::Beginnings,
@@ -317,13 +317,18 @@ impl Engine {
     /// The engine's figures.
     pub fn performance(&self) -> Performance {
         let setup = self.inner.setup.get();
-        self.inner.figures.performance(self.inner.registry.active_sessions(), setup.router.statuses())
+        self.inner.figures.performance(&self.inner.registry, setup.router.statuses())
+    }
+
+    /// How turns went since the last call. For one caller only: two would share what there is.
+    pub fn take_recent(&self) -> Recent {
+        self.inner.figures.take_recent()
     }
 
     /// How the engine and what it depends on are. Takes at most a second.
     pub async fn health(&self) -> Health {
         let store = match tokio::time::timeout(HEALTH_PATIENCE, self.inner.store.stats()).await {
-            Ok(Ok(stats)) => Ok(stats.backend),
+            Ok(Ok(stats)) => Ok(stats),
             Ok(Err(error)) => Err(error.to_string()),
             Err(_) => Err(format!("the session store gave no answer within {HEALTH_PATIENCE:?}")),
         };
@@ -331,8 +336,8 @@ impl Engine {
         Health {
             draining: self.is_draining(),
             providers: self.inner.setup.get().router.statuses().collect(),
-            store_backend: store.as_ref().copied().unwrap_or("unavailable"),
-            store: store.map(|_| ()),
+            store_backend: store.as_ref().map_or("unavailable", |stats| stats.backend),
+            store,
             cache_backend: cache.backend,
             cache: cache.away.map_or(Ok(()), Err),
         }

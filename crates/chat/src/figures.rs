@@ -7,15 +7,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hdrhistogram::Histogram;
 use hitesh_domain::{End, PersonaId, ProviderId, Source, Usage};
 use hitesh_llm::ProviderStatus;
 use hitesh_persona::Fidelity;
 use parking_lot::Mutex;
 
 use crate::{
+    durations::{Distribution, Durations, Quantiles},
     fidelity::{FidelityFigures, Scores},
     live::LiveTurn,
+    registry::Registry,
 };
 
 /// What the engine measures, since start.
@@ -30,14 +31,14 @@ pub(crate) struct Figures {
 
 #[derive(Debug)]
 struct TurnFigures {
-    requests: u64,
     errors: u64,
     cache_hits: u64,
-    /// Milliseconds from a turn's begin to its end.
-    response: Option<Histogram<u64>>,
-    response_total: Duration,
-    first_token_total: Duration,
-    first_tokens: u64,
+    /// By status and source.
+    ends: BTreeMap<(&'static str, &'static str), u64>,
+    /// From a turn's begin to its end.
+    response: Durations,
+    /// From a turn's begin to the first piece of its answer.
+    first_token: Durations,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -76,6 +77,16 @@ pub struct Performance {
     pub active_sessions: u64,
     /// Readers of live or stored turns at this moment.
     pub active_streams: u64,
+    /// Turns that run.
+    pub turns_in_flight: u64,
+    /// Questions that wait for a place among them.
+    pub turns_waiting: u64,
+    /// How many turns ended in which way.
+    pub turns: Vec<TurnCount>,
+    /// From a turn's begin to its end.
+    pub response: Distribution,
+    /// From a turn's begin to the first piece of its answer.
+    pub first_token: Distribution,
     /// Since the engine was made.
     pub uptime_seconds: f64,
     /// Tokens of all upstream calls; those of cached and joined answers are not counted again.
@@ -84,6 +95,26 @@ pub struct Performance {
     pub providers: Vec<ProviderFigures>,
     /// How far answers are in character, by persona and provider, in the order of their names.
     pub fidelity: Vec<FidelityFigures>,
+}
+
+/// How many turns ended in one way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TurnCount {
+    /// `completed`, `incomplete`, `stopped` or `failed`.
+    pub status: &'static str,
+    /// Where the answer came from: `model`, `cache` or `joined`.
+    pub source: &'static str,
+    /// Since start.
+    pub count: u64,
+}
+
+/// How turns went since the last look; none where there were none.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Recent {
+    /// From a turn's begin to its end.
+    pub response: Option<Quantiles>,
+    /// From a turn's begin to the first piece of its answer.
+    pub first_token: Option<Quantiles>,
 }
 
 /// One provider's figures since start.
@@ -130,14 +161,11 @@ impl Figures {
             since: Instant::now(),
             open_readers: AtomicU64::new(0),
             turns: Mutex::new(TurnFigures {
-                requests: 0,
                 errors: 0,
                 cache_hits: 0,
-                // Up to an hour, to two significant digits; the bounds are valid, so there always is one.
-                response: Histogram::new_with_bounds(1, 3_600_000, 2).ok(),
-                response_total: Duration::ZERO,
-                first_token_total: Duration::ZERO,
-                first_tokens: 0,
+                ends: BTreeMap::new(),
+                response: Durations::new(),
+                first_token: Durations::new(),
             }),
             providers: Mutex::default(),
             scores: Mutex::default(),
@@ -151,16 +179,12 @@ impl Figures {
 
     pub(crate) fn turn(&self, end: End, source: Source, took: Duration, first_token: Option<Duration>) {
         let mut turns = self.turns.lock();
-        turns.requests += 1;
+        *turns.ends.entry((end.status(), source.as_str())).or_default() += 1;
         turns.errors += u64::from(!matches!(end, End::Completed | End::Stopped));
         turns.cache_hits += u64::from(source == Source::Cache);
-        turns.response_total += took;
-        if let Some(histogram) = &mut turns.response {
-            histogram.saturating_record(u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
-        }
+        turns.response.record(took);
         if let Some(first_token) = first_token {
-            turns.first_token_total += first_token;
-            turns.first_tokens += 1;
+            turns.first_token.record(first_token);
         }
     }
 
@@ -180,9 +204,15 @@ impl Figures {
         self.scores.lock().count(persona, provider, fidelity);
     }
 
+    /// Since the last call: for one caller only.
+    pub(crate) fn take_recent(&self) -> Recent {
+        let mut turns = self.turns.lock();
+        Recent { response: turns.response.take_recent(), first_token: turns.first_token.take_recent() }
+    }
+
     pub(crate) fn performance(
         &self,
-        active_sessions: usize,
+        registry: &Registry,
         statuses: impl Iterator<Item = ProviderStatus>,
     ) -> Performance {
         let calls = self.providers.lock().clone();
@@ -204,21 +234,26 @@ impl Figures {
         let tokens = calls.values().fold(Usage::default(), |total, call| sum(total, call.usage));
         let calls: u64 = calls.values().map(|call| call.requests).sum();
         let turns = self.turns.lock();
-        let quantile =
-            |q| turns.response.as_ref().map_or(0.0, |h| Duration::from_millis(h.value_at_quantile(q)).as_secs_f64());
+        let (quantiles, requests) = (turns.response.quantiles(), turns.response.count);
+        let count = |(&(status, source), &count): (&(_, _), &u64)| TurnCount { status, source, count };
         Performance {
-            total_requests: turns.requests,
-            error_rate: share(turns.errors, turns.requests),
-            avg_response_time: mean(turns.response_total, turns.requests),
+            total_requests: requests,
+            error_rate: share(turns.errors, requests),
+            avg_response_time: mean(turns.response.total, requests),
             avg_processing_time: mean(processing, calls),
             total_processing_time: processing.as_secs_f64(),
-            p50_response_time: quantile(0.50),
-            p95_response_time: quantile(0.95),
-            p99_response_time: quantile(0.99),
-            avg_time_to_first_token: mean(turns.first_token_total, turns.first_tokens),
-            cache_hit_rate: share(turns.cache_hits, turns.requests),
-            active_sessions: active_sessions as u64,
+            p50_response_time: quantiles.p50,
+            p95_response_time: quantiles.p95,
+            p99_response_time: quantiles.p99,
+            avg_time_to_first_token: mean(turns.first_token.total, turns.first_token.count),
+            cache_hit_rate: share(turns.cache_hits, requests),
+            active_sessions: registry.active_sessions() as u64,
             active_streams: self.open_readers.load(Ordering::Relaxed),
+            turns_in_flight: registry.in_flight() as u64,
+            turns_waiting: registry.waiting() as u64,
+            turns: turns.ends.iter().map(count).collect(),
+            response: turns.response.distribution(),
+            first_token: turns.first_token.distribution(),
             uptime_seconds: self.since.elapsed().as_secs_f64(),
             tokens,
             providers,

@@ -1,4 +1,5 @@
 use hitesh_llm::{BreakerState, ProviderState, ProviderStatus};
+use hitesh_sessions::StoreStats;
 
 /// How the engine and what it depends on are.
 #[derive(Debug, Clone)]
@@ -7,8 +8,8 @@ pub struct Health {
     pub draining: bool,
     /// Each provider, in the order in which they are asked.
     pub providers: Vec<ProviderStatus>,
-    /// Why the session store does not answer, if it does not.
-    pub store: Result<(), String>,
+    /// The session store's figures, or why it does not answer.
+    pub store: Result<StoreStats, String>,
     /// What kind of session store it is.
     pub store_backend: &'static str,
     /// Why the cache can't be reached, if it can't: answers go on without it.

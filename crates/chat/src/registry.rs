@@ -146,6 +146,16 @@ impl Registry {
         turns.live.values().filter(|live| live.owner == *owner && live.info.session == *session).cloned().collect()
     }
 
+    /// Turns that run.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.turns.lock().live.len()
+    }
+
+    /// Questions that wait for a place.
+    pub(crate) fn waiting(&self) -> usize {
+        self.queued.load(Relaxed)
+    }
+
     /// Sessions that have a turn in flight.
     pub(crate) fn active_sessions(&self) -> usize {
         self.turns.lock().by_session.len()

@@ -67,6 +67,10 @@ impl Provider for Deadlines {
         self.inner.model()
     }
 
+    fn waiting(&self) -> usize {
+        self.inner.waiting()
+    }
+
     fn step_format(&self) -> StepFormat {
         self.inner.step_format()
     }

@@ -14,6 +14,11 @@ pub trait Provider: Debug + Send + Sync + 'static {
     /// The exact model; part of the cache key.
     fn model(&self) -> &str;
 
+    /// Questions that wait in a line of its own.
+    fn waiting(&self) -> usize {
+        0
+    }
+
     /// How the model behind it marks steps best.
     fn step_format(&self) -> StepFormat;
 

@@ -39,7 +39,7 @@ pub(super) async fn readyz(http: Data<Http>) -> HttpResponse {
     match (health.draining, health.store) {
         (true, _) => HttpResponse::ServiceUnavailable().json(ProbeBody { status: "draining" }),
         (false, Err(_)) => HttpResponse::ServiceUnavailable().json(ProbeBody { status: "session store unavailable" }),
-        (false, Ok(())) => HttpResponse::Ok().json(ProbeBody { status: "ready" }),
+        (false, Ok(_)) => HttpResponse::Ok().json(ProbeBody { status: "ready" }),
     }
 }
 
@@ -106,7 +106,7 @@ impl From<Health> for HealthBody {
         };
         let checks = ChecksBody {
             providers: health.providers.into_iter().map(ProviderCheckBody::from).collect(),
-            sessions: CheckBody::of(health.store_backend, health.store),
+            sessions: CheckBody::of(health.store_backend, health.store.map(drop)),
             cache: CheckBody::of(health.cache_backend, health.cache),
         };
         Self { status, timestamp: Timestamp::now(), version: VERSION, checks }

@@ -22,6 +22,7 @@ mod health;
 mod history;
 mod hosts;
 mod keys;
+mod metrics;
 mod observe;
 mod openapi;
 mod page;
@@ -45,7 +46,7 @@ use actix_web::{
 use hitesh_chat::Engine;
 use ipnet::IpNet;
 
-use self::{error::ApiError, keys::Keys, rate_limit::RequestLimit};
+use self::{error::ApiError, keys::Keys, metrics::Requests, rate_limit::RequestLimit};
 use crate::settings::{AllowedHost, CorsSettings, Settings};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -58,6 +59,7 @@ pub struct Http {
     engine: Engine,
     keys: Keys,
     request_limit: Option<RequestLimit>,
+    requests: Requests,
     trusted_proxies: Vec<IpNet>,
     allowed_hosts: Vec<AllowedHost>,
     cors: CorsSettings,
@@ -73,6 +75,7 @@ impl Http {
             engine,
             keys: Keys::new(&settings.auth),
             request_limit: settings.limits.rate().map(RequestLimit::new),
+            requests: Requests::default(),
             trusted_proxies: settings.limits.trusted_proxies.clone(),
             allowed_hosts: settings.server.allowed_hosts.clone(),
             cors: settings.cors.clone(),

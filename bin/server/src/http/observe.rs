@@ -8,7 +8,7 @@ use actix_web::{
     body::{BodySize, BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     http::{
-        StatusCode,
+        Method, StatusCode,
         header::{self, HeaderMap, HeaderName, HeaderValue},
     },
     middleware::Next,
@@ -31,7 +31,8 @@ pub(super) async fn observe<B: MessageBody + 'static>(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let started = Instant::now();
     let id = request_id(request.headers());
-    let debug = request.app_data::<Data<Http>>().is_some_and(|http| http.debug);
+    let http = request.app_data::<Data<Http>>().cloned();
+    let debug = http.as_ref().is_some_and(|http| http.debug);
     let method = request.method().clone();
     let span = tracing::info_span!("request", id);
     let outcome = AssertUnwindSafe(next.call(request).instrument(span.clone())).catch_unwind().await;
@@ -41,6 +42,7 @@ pub(super) async fn observe<B: MessageBody + 'static>(
             stamp(response.headers_mut(), &id, started);
             let path = response.request().match_pattern();
             span.in_scope(|| log(method.as_str(), path.as_deref(), response.status(), started));
+            count(http.as_ref(), &method, path.as_deref(), response.status(), started);
             return Ok(response);
         }
         Ok(Err(error)) => Failure::new(&error, id, started, debug),
@@ -48,7 +50,14 @@ pub(super) async fn observe<B: MessageBody + 'static>(
         Err(_) => Failure::of_status(StatusCode::INTERNAL_SERVER_ERROR, id, started, debug),
     };
     span.in_scope(|| log(method.as_str(), None, failure.error.status_code(), started));
+    count(http.as_ref(), &method, None, failure.error.status_code(), started);
     Err(failure.into())
+}
+
+fn count(http: Option<&Data<Http>>, method: &Method, path: Option<&str>, status: StatusCode, started: Instant) {
+    if let Some(http) = http {
+        http.requests.answered(method, path, status, started.elapsed());
+    }
 }
 
 /// The caller's id if it is a sane token, else a new one.

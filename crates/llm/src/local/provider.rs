@@ -117,6 +117,10 @@ impl Provider for LocalProvider {
         &self.model
     }
 
+    fn waiting(&self) -> usize {
+        self.queue().waiting
+    }
+
     fn step_format(&self) -> StepFormat {
         StepFormat::Tagged
     }

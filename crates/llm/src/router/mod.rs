@@ -76,8 +76,10 @@ pub struct ProviderStatus {
     pub state: ProviderState,
     /// Whether calls are let through to it.
     pub breaker: BreakerState,
-    /// Calls that it is answering.
+    /// Calls that it is answering, or that wait in a line of its own.
     pub in_flight: usize,
+    /// Calls that wait for a place, or in a line of its own.
+    pub waiting: usize,
 }
 
 /// One provider and what is known of it.
@@ -165,6 +167,7 @@ impl Router {
             state: route.provider().state(),
             breaker: route.breaker.state(),
             in_flight: route.places.taken(),
+            waiting: route.places.waiting() + route.provider().waiting(),
         })
     }
 

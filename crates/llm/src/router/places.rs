@@ -41,6 +41,11 @@ impl Places {
         self.limit.saturating_sub(self.free.available_permits())
     }
 
+    /// Calls that wait for one.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.load(Relaxed)
+    }
+
     pub(super) fn try_take(&self) -> Option<Place> {
         Arc::clone(&self.free).try_acquire_owned().ok()
     }
