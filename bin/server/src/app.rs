@@ -56,6 +56,11 @@ impl Application {
         Ok(Self { listener, address, http, engine, settings: settings.server.clone() })
     }
 
+    /// Keeps the dashboard's samples, for ever. For a task that ends with the server.
+    pub fn sampling(&self) -> impl Future<Output = ()> + Send + 'static {
+        http::sampling(&self.http)
+    }
+
     /// Where it listens: the port is the real one, also when any free one was asked for.
     pub fn addr(&self) -> SocketAddr {
         self.address

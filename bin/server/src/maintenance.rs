@@ -23,6 +23,7 @@ pub(crate) fn start(
     settings: &Settings,
     engine: &Engine,
     board: Option<Arc<dyn BreakerBoard>>,
+    sampling: impl Future<Output = ()> + Send + 'static,
     reloading: impl Future<Output = ()> + Send + 'static,
     stop: &CancellationToken,
 ) {
@@ -41,6 +42,8 @@ pub(crate) fn start(
         let (share, until_shared) = (share_breakers(engine.clone(), board), stop.clone());
         tasks.spawn_on(async move { until_shared.run_until_cancelled(share).await }, &runtime);
     }
+    let until_sampled = stop.clone();
+    tasks.spawn_on(async move { until_sampled.run_until_cancelled(sampling).await }, &runtime);
     tasks.spawn_on(async move { until_stopped.run_until_cancelled(reloading).await }, &runtime);
     tasks.spawn_on(async move { until_warm.run_until_cancelled(warm).await }, &runtime);
     tasks.spawn_on(async move { until_swept.run_until_cancelled(sweep).await }, &runtime);

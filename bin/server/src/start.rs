@@ -66,7 +66,7 @@ pub async fn serve(
     let _background = background.clone().drop_guard();
     let application = Application::build(&settings, engine.clone())?;
     let reload = Reload { engine: engine.clone(), read: Arc::new(read), settings: settings.clone(), listed };
-    maintenance::start(&settings, &engine, board, reload.run(hang_ups), &background);
+    maintenance::start(&settings, &engine, board, application.sampling(), reload.run(hang_ups), &background);
     let served = application.run_until(stop).await;
     engine.close().await;
     Ok(served?)

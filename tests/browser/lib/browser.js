@@ -29,9 +29,9 @@ export async function launch() {
  * elsewhere, cookies.
  * @param {import("playwright-core").Browser | import("playwright-core").BrowserContext} where
  * @param {string} url
- * @param {object} [options] Of the context, if `where` is a browser.
+ * @param {object} [options] Of the context, if `where` is a browser; and `until`, what has to be there.
  */
-export async function visit(where, url, options = {}) {
+export async function visit(where, url, { until = "#question", ...options } = {}) {
   const context = "newContext" in where ? await where.newContext({ ...DESKTOP, reducedMotion: "reduce", ...options }) : where;
   const page = await context.newPage();
   page.setDefaultTimeout(10_000);
@@ -51,7 +51,7 @@ export async function visit(where, url, options = {}) {
     dialog.dismiss();
   });
   await page.goto(url);
-  await page.locator("#question").waitFor();
+  await page.locator(until).first().waitFor();
   return page;
 }
 

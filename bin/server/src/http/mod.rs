@@ -13,6 +13,7 @@ mod chat_body;
 mod client_address;
 mod compression;
 mod cors;
+mod dashboard;
 mod docs;
 mod error;
 mod extract;
@@ -34,7 +35,7 @@ mod sse;
 mod tests;
 mod turns;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use actix_web::{
     App, Error,
@@ -46,7 +47,7 @@ use actix_web::{
 use hitesh_chat::Engine;
 use ipnet::IpNet;
 
-use self::{error::ApiError, keys::Keys, metrics::Requests, rate_limit::RequestLimit};
+use self::{dashboard::Samples, error::ApiError, keys::Keys, metrics::Requests, rate_limit::RequestLimit};
 use crate::settings::{AllowedHost, CorsSettings, Settings};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -60,6 +61,7 @@ pub struct Http {
     keys: Keys,
     request_limit: Option<RequestLimit>,
     requests: Requests,
+    samples: Arc<Samples>,
     trusted_proxies: Vec<IpNet>,
     allowed_hosts: Vec<AllowedHost>,
     cors: CorsSettings,
@@ -76,6 +78,7 @@ impl Http {
             keys: Keys::new(&settings.auth),
             request_limit: settings.limits.rate().map(RequestLimit::new),
             requests: Requests::default(),
+            samples: Arc::default(),
             trusted_proxies: settings.limits.trusted_proxies.clone(),
             allowed_hosts: settings.server.allowed_hosts.clone(),
             cors: settings.cors.clone(),
@@ -84,6 +87,11 @@ impl Http {
             keep_alive: KEEP_ALIVE,
         }
     }
+}
+
+/// Keeps the dashboard's samples, for ever. For a task that ends with the server.
+pub fn sampling(http: &Data<Http>) -> impl Future<Output = ()> + Send + 'static {
+    dashboard::sampling(http)
 }
 
 /// One worker's application. The order of the middlewares is what each of them relies on: a refusal of the host check

@@ -6,7 +6,7 @@ use utoipa::{
     },
 };
 
-use super::{about, chat, feedback, figures, health, history, metrics, replace, turns};
+use super::{about, chat, dashboard, feedback, figures, health, history, metrics, replace, turns};
 
 /// The OpenAPI document. Schemas come from the bodies themselves; a test compares the paths with the routes.
 #[derive(OpenApi)]
@@ -23,7 +23,7 @@ use super::{about, chat, feedback, figures, health, history, metrics, replace, t
         turns::read, turns::events, turns::stop,
         replace::regenerate, replace::edit, feedback::feedback,
         health::health, health::livez, health::readyz,
-        figures::performance, figures::clear_cache, figures::cache_stats, metrics::metrics,
+        figures::performance, figures::clear_cache, figures::cache_stats, metrics::metrics, dashboard::figures,
     ),
     modifiers(&Keys),
 )]

@@ -17,6 +17,7 @@ use super::{
 };
 
 const PAGE: &str = include_str!("../../web/chat/index.html");
+const DASHBOARD: &str = include_str!("../../web/dashboard/index.html");
 /// What stands for the digest in the page.
 const PLACE: &str = "{digest}";
 /// The client's own name under `/static/`.
@@ -36,16 +37,16 @@ macro_rules! own {
 }
 
 macro_rules! vendored {
-    ($name:literal) => {
+    ($kind:expr, $name:literal) => {
         Asset::new(
             concat!("vendor/", $name),
-            SCRIPT,
+            $kind,
             Content::Gzipped(include_bytes!(concat!("../../web/vendor/", $name, ".gz"))),
         )
     };
 }
 
-static ASSETS: [Asset; 36] = [
+static ASSETS: [Asset; 44] = [
     own!(SCRIPT, "hitesh-client.js"),
     own!(SVG, "chat/icon.svg"),
     own!(STYLE, "chat/conversation.css"),
@@ -79,9 +80,17 @@ static ASSETS: [Asset; 36] = [
     own!(SCRIPT, "chat/js/views/step.js"),
     own!(SCRIPT, "chat/js/views/toast.js"),
     own!(SCRIPT, "chat/js/views/turn.js"),
-    vendored!("marked.js"),
-    vendored!("dompurify.js"),
-    vendored!("highlight.js"),
+    vendored!(SCRIPT, "marked.js"),
+    vendored!(SCRIPT, "dompurify.js"),
+    vendored!(SCRIPT, "highlight.js"),
+    vendored!(SCRIPT, "uplot.js"),
+    vendored!(STYLE, "uplot.css"),
+    own!(STYLE, "dashboard/dashboard.css"),
+    own!(SCRIPT, "dashboard/js/charts.js"),
+    own!(SCRIPT, "dashboard/js/figures.js"),
+    own!(SCRIPT, "dashboard/js/key.js"),
+    own!(SCRIPT, "dashboard/js/main.js"),
+    own!(SCRIPT, "dashboard/js/words.js"),
 ];
 
 /// Sixteen hexadecimal digits that are others when any file is.
@@ -106,6 +115,16 @@ pub(super) fn is_preferred(request: &HttpRequest) -> bool {
 /// The chat page.
 pub(super) async fn chat(request: HttpRequest) -> Result<HttpResponse, ApiError> {
     static HTML_TEXT: LazyLock<String> = LazyLock::new(|| PAGE.replace(PLACE, &DIGEST));
+    html(&request, &HTML_TEXT)
+}
+
+/// The operator's page.
+pub(super) fn dashboard(request: &HttpRequest) -> Result<HttpResponse, ApiError> {
+    static HTML_TEXT: LazyLock<String> = LazyLock::new(|| DASHBOARD.replace(PLACE, &DIGEST));
+    html(request, &HTML_TEXT)
+}
+
+fn html(request: &HttpRequest, text: &'static str) -> Result<HttpResponse, ApiError> {
     let mut response = HttpResponse::Ok();
     response
         .content_type(HTML)
@@ -114,9 +133,9 @@ pub(super) async fn chat(request: HttpRequest) -> Result<HttpResponse, ApiError>
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .insert_header((header::REFERRER_POLICY, "no-referrer"))
         .insert_header((header::VARY, "accept, accept-encoding"));
-    Ok(match takes_gzip(&request) {
-        true => response.insert_header((header::CONTENT_ENCODING, "gzip")).body(packed(&HTML_TEXT)?),
-        false => response.body(HTML_TEXT.as_str()),
+    Ok(match takes_gzip(request) {
+        true => response.insert_header((header::CONTENT_ENCODING, "gzip")).body(packed(text)?),
+        false => response.body(text),
     })
 }
 
@@ -158,16 +177,20 @@ mod tests {
     }
 
     #[test]
-    fn the_page_loads_nothing_that_is_not_in_the_binary() {
-        assert!(!PAGE.contains("<style") && !PAGE.contains(" style=") && !PAGE.contains(" on"), "nothing is inline");
-        let mut found = 0;
-        for quoted in PAGE.split('"').filter(|quoted| quoted.contains('/') && !quoted.contains(' ')) {
-            let name = quoted.strip_prefix("/static/{digest}/");
-            let known = name.is_some_and(|name| ASSETS.iter().any(|asset| asset.name == name));
-            found += usize::from(known);
-            assert!(known || ["/docs", "http://www.w3.org/2000/svg"].contains(&quoted), "{quoted}");
+    fn the_pages_load_nothing_that_is_not_in_the_binary() {
+        for page in [PAGE, DASHBOARD] {
+            let listens = |rest: &str| rest.trim_start_matches(|c: char| c.is_ascii_lowercase()).starts_with('=');
+            let is_inline = page.contains("<style") || page.contains(" style=") || page.split(" on").any(listens);
+            assert!(!is_inline, "nothing is inline");
+            let mut found = 0;
+            for quoted in page.split('"').filter(|quoted| quoted.contains('/') && !quoted.contains([' ', '<'])) {
+                let name = quoted.strip_prefix("/static/{digest}/");
+                let known = name.is_some_and(|name| ASSETS.iter().any(|asset| asset.name == name));
+                found += usize::from(known);
+                assert!(known || ["/", "/docs", "http://www.w3.org/2000/svg"].contains(&quoted), "{quoted}");
+            }
+            assert!(found > 3);
         }
-        assert!(found > 3);
     }
 
     #[test]
@@ -180,11 +203,12 @@ mod tests {
                     continue;
                 }
                 let name = path.strip_prefix(web).unwrap().to_str().unwrap();
-                assert!(name == "chat/index.html" || ASSETS.iter().any(|asset| asset.name == name), "{name}");
+                assert!(name.ends_with("/index.html") || ASSETS.iter().any(|asset| asset.name == name), "{name}");
             }
         }
         let web = Path::new(env!("CARGO_MANIFEST_DIR")).join("web");
         visit(&web.join("chat"), &web);
+        visit(&web.join("dashboard"), &web);
     }
 
     #[test]

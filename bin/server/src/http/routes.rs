@@ -8,7 +8,7 @@ use actix_web::{
     web::{self, ServiceConfig},
 };
 
-use super::{about, chat, docs, feedback, figures, health, history, metrics, page, replace, turns};
+use super::{about, chat, dashboard, docs, feedback, figures, health, history, metrics, page, replace, turns};
 
 /// One method of one address.
 pub(super) struct Endpoint {
@@ -30,7 +30,7 @@ enum Kind {
     Page,
 }
 
-pub(super) static ENDPOINTS: [Endpoint; 27] = [
+pub(super) static ENDPOINTS: [Endpoint; 29] = [
     get("welcome", "/", |route| route.to(about::welcome)),
     get("api", "/api", |route| route.to(about::api)),
     get("personas", "/api/personas", |route| route.to(about::personas)),
@@ -49,6 +49,8 @@ pub(super) static ENDPOINTS: [Endpoint; 27] = [
     get("performance", "/api/chat/performance", |route| route.to(figures::performance)),
     post("clear_cache", "/api/chat/cache/clear", |route| route.to(figures::clear_cache)),
     get("cache_stats", "/api/chat/cache/stats", |route| route.to(figures::cache_stats)),
+    get("dashboard_figures", "/api/dashboard", |route| route.to(dashboard::figures)),
+    get("dashboard", "/dashboard", |route| route.to(dashboard::dashboard)).of(Kind::Page),
     get("metrics", "/metrics", |route| route.to(metrics::metrics)),
     get("livez", "/livez", |route| route.to(health::livez)),
     get("readyz", "/readyz", |route| route.to(health::readyz)),

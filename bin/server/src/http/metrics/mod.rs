@@ -4,16 +4,12 @@ mod process;
 mod requests;
 mod snapshot;
 
-use actix_web::{
-    HttpRequest, HttpResponse,
-    http::header,
-    web::Data,
-};
+use actix_web::{HttpRequest, HttpResponse, http::header, web::Data};
 use hitesh_domain::ErrorCode;
 use prometheus_client::{encoding::text, registry::Registry};
 
-pub(super) use self::requests::Requests;
 use self::snapshot::Snapshot;
+pub(super) use self::{process::Process, requests::Requests};
 use super::{
     Http, VERSION,
     caller::Admin,
@@ -38,7 +34,8 @@ pub(super) async fn metrics(request: HttpRequest, http: Data<Http>, _: Admin) ->
     http.requests.register(&mut registry);
     registry.register_collector(Box::new(Snapshot::of(&http.engine, VERSION).await));
     let mut text = String::new();
-    text::encode(&mut text, &registry).map_err(|error| ApiError::new(Code::Turn(ErrorCode::Internal)).because(error))?;
+    text::encode(&mut text, &registry)
+        .map_err(|error| ApiError::new(Code::Turn(ErrorCode::Internal)).because(error))?;
     // The one text is well-formed in both; scrapers that say so are told that it is the newer form.
     let accept = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
     let is_new = accept.is_some_and(|accept| accept.contains("application/openmetrics-text"));

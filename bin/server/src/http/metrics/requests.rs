@@ -1,4 +1,11 @@
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use actix_web::http::{Method, StatusCode};
 use prometheus_client::{
@@ -15,6 +22,8 @@ const BOUNDS: [f64; 11] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 2.5, 5.0, 10
 pub(in crate::http) struct Requests {
     answered: Family<Answered, Counter>,
     took: Family<Route, Histogram>,
+    /// All, and those that were answered with a 5xx.
+    totals: Arc<[AtomicU64; 2]>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -31,7 +40,11 @@ struct Route {
 
 impl Default for Requests {
     fn default() -> Self {
-        Self { answered: Family::default(), took: Family::new_with_constructor(|| Histogram::new(BOUNDS)) }
+        Self {
+            answered: Family::default(),
+            took: Family::new_with_constructor(|| Histogram::new(BOUNDS)),
+            totals: Arc::default(),
+        }
     }
 }
 
@@ -42,6 +55,15 @@ impl Requests {
         let labels = Answered { route: route.clone(), method: known(method), status: status.as_u16() };
         self.answered.get_or_create(&labels).inc();
         self.took.get_or_create(&Route { route }).observe(took.as_secs_f64());
+        let [all, failed] = self.totals.as_ref();
+        all.fetch_add(1, Relaxed);
+        failed.fetch_add(u64::from(status.is_server_error()), Relaxed);
+    }
+
+    /// How many there were, and how many were answered with a 5xx.
+    pub(in crate::http) fn totals(&self) -> (u64, u64) {
+        let [all, failed] = self.totals.as_ref();
+        (all.load(Relaxed), failed.load(Relaxed))
     }
 
     pub(super) fn register(&self, registry: &mut Registry) {
