@@ -33,6 +33,10 @@ async fn while_redis_is_away_new_turns_are_refused_and_health_says_why() {
         assert!(health["checks"][check]["reason"].as_str().unwrap().contains("redis is unavailable"), "{health}");
     }
     assert_eq!(server.client().get("/readyz").await.status, 503);
+    let metrics = server.client().get("/metrics").await.text();
+    for check in ["sessions", "cache"] {
+        assert!(metrics.contains(&format!("hitesh_dependency_up{{dependency=\"{check}\"}} 0\n")), "{metrics}");
+    }
     redis.restart().await;
     healthy(&server).await;
     server.client().ask("s", "Phir se").await;

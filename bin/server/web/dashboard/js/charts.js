@@ -8,6 +8,8 @@ import { clock } from "./words.js";
 /** @typedef {import("./figures.js").Figures} Figures */
 
 const HEIGHT = 190;
+/** What the charts go back, in seconds, also while there is less. */
+const WINDOW = 15 * 60;
 /** Lines differ in more than their colour. */
 const DASHES = [[], [7, 4], [2, 3]];
 
@@ -47,7 +49,7 @@ export class Chart {
     this.#data = [figures.samples.at, ...this.#spec.series.map((series) => series.values(figures))];
     if (this.#plot === null) this.#draw();
     else this.#plot.setData(this.#data);
-    this.#read(null);
+    this.#read(this.#plot.cursor.idx ?? null);
     this.#room.setAttribute("aria-label", this.#inWords());
   }
 
@@ -81,12 +83,16 @@ export class Chart {
       height: HEIGHT,
       legend: { show: false },
       cursor: { drag: { x: false, y: false }, points: { size: 7 } },
-      scales: { y: { range: (/** @type {any} */ _, /** @type {number | null} */ _low, /** @type {number | null} */ high) => [0, this.#top(high)] } },
+      scales: {
+        x: { range: (/** @type {any} */ _, /** @type {number} */ _first, /** @type {number} */ last) => [last - WINDOW, last] },
+        y: { range: (/** @type {any} */ _, /** @type {number | null} */ _low, /** @type {number | null} */ high) => [0, this.#top(high)] },
+      },
       series: [{}, ...series],
       axes: [
-        { ...axis, grid: { show: false }, space: 70, values: (/** @type {any} */ _, /** @type {number[]} */ at) => at.map((one) => clock(one).replace(/:\d\d(?=\D*$)/, "")) },
+        { ...axis, grid: { show: false }, size: 30, space: 60, values: (/** @type {any} */ _, /** @type {number[]} */ at) => at.map((one) => clock(one).slice(0, 5)) },
         { ...axis, grid: { stroke: color("--line"), width: 1 }, size: 68, space: 44, values: (/** @type {any} */ _, /** @type {number[]} */ at) => at.map(this.#spec.format) },
       ],
+      padding: [12, 10, 0, 0],
       hooks: { setCursor: [(/** @type {any} */ plot) => this.#read(plot.cursor.idx ?? null)] },
     };
     this.#plot = new uPlot(options, this.#data, this.#room);
