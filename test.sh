@@ -8,6 +8,7 @@
 #   ./test.sh api         the real binary over HTTP, without the local model
 #   ./test.sh redis       all that speaks to a real redis-server
 #   ./test.sh browser     the chat page in Debian's Chromium, against the real binary
+#   ./test.sh deploy      the manifests and the containers' settings, against Kubernetes' own schemas
 #   ./test.sh local       the local model, on a small one (98 MB, fetched once)
 #
 # Several parts can be named.
@@ -112,6 +113,20 @@ in_browser() {
     (cd tests/browser && npm ci --silent --no-audit --no-fund && CARGO_TARGET_DIR="$target" npm test --silent)
 }
 
+# In a folder of their own: Debian's Python takes no packages from elsewhere.
+deploy() {
+    step "manifests and containers"
+    local digest root
+    digest=$(sha256sum tests/deploy/requirements.txt)
+    root="$cache/tools/deploy-${digest:0:16}"
+    if [[ ! -e "$root/.complete" ]]; then
+        rm -rf "$root"
+        python3 -m pip install --quiet --root-user-action=ignore --target "$root" -r tests/deploy/requirements.txt
+        touch "$root/.complete"
+    fi
+    (cd tests/deploy && PYTHONDONTWRITEBYTECODE=1 PYTHONPATH="$root" python3 -m unittest)
+}
+
 # What the tests need beside the build, as build.sh does it.
 test_packages() {
     local missing=()
@@ -154,6 +169,7 @@ everything() {
     step "all tests"
     tool nextest "$nextest_version" "$nextest_sha256"
     cargo nextest run --locked --workspace
+    deploy
     step "the chat page in a browser"
     in_browser
 }
@@ -163,7 +179,7 @@ parts=("$@")
 [[ ${#parts[@]} -gt 0 ]] || parts=(everything)
 for part in "${parts[@]}"; do
     case "$part" in
-        core | lint | docs | api | redis | browser | everything) ;;
+        core | lint | docs | api | redis | browser | deploy | everything) ;;
         local) ;;
         *)
             sed -n '2,/^set/{/^#/p}' "${BASH_SOURCE[0]}" >&2

@@ -112,3 +112,22 @@ fn it_shows_the_defaults() {
         }
     }
 }
+
+/// The settings inside the ConfigMap: what is indented under its key.
+fn in_kubernetes() -> String {
+    let manifest = include_str!("../../../../../deploy/kubernetes/configmap.yaml");
+    let (_, settings) = manifest.split_once("  hitesh.toml: |\n").expect("the ConfigMap has them");
+    settings.lines().map(|line| line.strip_prefix("    ").unwrap_or(line)).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_settings_for_kubernetes_are_right() {
+    let place = Place::new()
+        .toml(&in_kubernetes())
+        .var("OPENAI_API_KEY", "sk-hunter2")
+        .var("HITESH_AUTH__ADMIN_KEY", "a-long-word");
+    let settings = place.settings();
+    assert_eq!(settings.providers[0].name.as_str(), "openai");
+    assert!(settings.auth.admin_key.is_some() && !settings.limits.trusted_proxies.is_empty());
+    assert_eq!(settings.warnings(), [""; 0]);
+}
