@@ -59,7 +59,9 @@ export class Conversation {
   async load() {
     if (this.loaded || this.#loading) return;
     this.#loading = true;
+    const hadFocus = this.element.contains(document.activeElement);
     this.element.replaceChildren(h("p", { className: "loading" }, "Fetching this chat…"));
+    if (hadFocus) /** @type {HTMLElement | null} */ (this.element.closest("[tabindex]"))?.focus();
     try {
       await this.#around.keys.unlocking(() => this.#loadPage());
       this.loaded = true;
@@ -250,6 +252,12 @@ export class Conversation {
     else this.#run(this.#append(new Turn(request.content), request, true), events);
   }
 
+  /** Gives the newest turn the focus. */
+  focusNewest() {
+    const newest = this.turns.at(-1);
+    if (newest) this.#focus(newest);
+  }
+
   /** Stops reading; the server is told by the connections that close. */
   leave() {
     this.#reading.abort();
@@ -292,8 +300,10 @@ export class Conversation {
   #swap(old, next) {
     next.request = old.request;
     this.turns[this.turns.indexOf(old)] = next;
+    const hadFocus = this.#hasFocus(old);
     this.#views.get(old)?.element.replaceWith(this.#viewOf(next).element);
     this.#views.delete(old);
+    if (hadFocus) this.#focus(next);
   }
 
   #remove(turn) {
@@ -310,6 +320,7 @@ export class Conversation {
     Object.assign(turn, { request, isJoined });
     this.turns.splice(at, 0, turn);
     this.#views.get(old)?.element.before(this.#viewOf(turn).element);
+    if (hidden.some((one) => this.#hasFocus(one))) this.#focus(turn);
     for (const one of hidden) this.#hide(one, true);
     this.#around.onask(this);
     await this.#run(turn, events);
@@ -318,9 +329,19 @@ export class Conversation {
       return;
     }
     for (const one of hidden) this.#hide(one, false);
+    if (this.#hasFocus(turn)) this.#focus(old);
     this.#remove(turn);
     old.changed("kept", turn.error ? errorWords(turn.error) : "The new answer was stopped. This is the one before.");
     this.#around.onchange(this);
+  }
+
+  #hasFocus(turn) {
+    return this.#views.get(turn)?.element.contains(document.activeElement) ?? false;
+  }
+
+  /** Without moving the page: what is looked at is up to the reader. */
+  #focus(turn) {
+    this.#views.get(turn)?.element.focus({ preventScroll: true });
   }
 
   #hide(turn, isHidden) {

@@ -3,7 +3,7 @@
 import { HiteshClient } from "../../hitesh-client.js";
 import { Announcer } from "./announcer.js";
 import { Conversation } from "./conversation.js";
-import { byId, h, icon } from "./dom.js";
+import { byId, h, icon, isFocusLost } from "./dom.js";
 import { save } from "./export.js";
 import { Keys } from "./keys.js";
 import { Personas } from "./personas.js";
@@ -31,6 +31,8 @@ const current = ofTab("hitesh.current");
 const scroller = byId("scroller");
 const thread = byId("thread");
 const jump = byId("jump");
+/** What the empty page was made for, if it is shown: made anew it would lose the focus. @type {unknown[]} */
+let emptyOf = [];
 
 /** Conversations that are shown, or whose answers go on out of sight. @type {Map<string, Conversation>} */
 const open = new Map();
@@ -95,9 +97,21 @@ function onchange(conversation) {
   const persona = personas.byId(personas.of(conversation.id));
   byId("disclosure").textContent = persona?.disclosure ?? "";
   const wanted = conversation.isEmpty ? "empty" : "turns";
-  if (wanted === "turns" && thread.firstChild !== conversation.element) thread.replaceChildren(conversation.element);
-  if (wanted === "empty") thread.replaceChildren(emptyPage(persona, (question) => conversation.ask(question)));
+  if (wanted === "turns" && thread.firstChild !== conversation.element) {
+    thread.replaceChildren(conversation.element);
+    emptyOf = [];
+  }
+  if (wanted === "empty" && (emptyOf[0] !== conversation || emptyOf[1] !== persona)) {
+    thread.replaceChildren(emptyPage(persona, askFirst));
+    emptyOf = [conversation, persona];
+  }
   showPersonas();
+}
+
+/** One of the questions to begin with: it goes from the page, and the focus with it. @param {string} question */
+function askFirst(question) {
+  shown.ask(question);
+  if (isFocusLost() && !composer.focusIfKeyboard()) shown.focusNewest();
 }
 
 function onask(conversation) {
@@ -130,20 +144,29 @@ function showPersonas() {
 
 /** Takes a chat out of the list, and from the server once it is too late to undo. @param {string} id */
 function erase(id) {
-  sessions.change(id, { deletedAt: Date.now() });
+  const isByKeys = document.activeElement?.matches(":focus-visible") ?? false;
+  const eraseIn = (milliseconds) => {
+    sessions.change(id, { deletedAt: Date.now() + milliseconds - UNDO_MS });
+    setTimeout(eraseForGood, milliseconds + 50);
+  };
+  eraseIn(UNDO_MS);
   if (shown.id === id) show(uuid());
   announcer.say("The chat was deleted.");
-  toast("Chat deleted", {
+  const word = toast("Chat deleted", {
     milliseconds: UNDO_MS,
     action: {
       label: "Undo",
       run: () => {
         sessions.change(id, { deletedAt: undefined });
         show(id);
+        sidebar.focus(id);
       },
     },
+    onstay: eraseIn,
+    refocus: () => sidebar.focus(shown.id),
   });
-  setTimeout(eraseForGood, UNDO_MS + 50);
+  // The way there is long for the tab key, and the time is short.
+  if (isByKeys) word.focus();
 }
 
 /** Also what an earlier visit left; what the server can't erase now is tried again by a later one. */
@@ -181,7 +204,7 @@ sessions.addEventListener("change", () => {
 jump.prepend(icon("newest"));
 jump.addEventListener("click", () => {
   pin.pin();
-  composer.focusIfKeyboard();
+  if (!composer.focusIfKeyboard()) scroller.focus({ preventScroll: true });
 });
 scroller.addEventListener("scroll", async () => {
   if (scroller.scrollTop > OLDER_WITHIN) return;
@@ -189,11 +212,14 @@ scroller.addEventListener("scroll", async () => {
   if (await shown.loadOlder()) scroller.scrollTop = scroller.scrollHeight - fromEnd;
 }, { passive: true });
 document.addEventListener("keydown", (event) => {
-  const isWriting = event.target instanceof HTMLElement && event.target.closest("input, textarea, select, dialog");
-  if (event.key === "/" && !isWriting && !event.ctrlKey && !event.metaKey && !event.altKey) {
+  if (!(event.target instanceof Element)) return;
+  const isWriting = event.target.closest("input:not([type=radio]), textarea, select, dialog");
+  if (isWriting || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key === "/") {
     event.preventDefault();
     composer.focus();
   }
+  if (event.key === "Escape" && !event.target.closest("aside")) shown.stop();
 });
 
 show(current.read(null) ?? uuid());

@@ -76,7 +76,9 @@ export class Composer {
 
   #showButton() {
     const characters = length(this.#area.value.trim());
-    this.#send.disabled = !this.#isRunning && (characters === 0 || characters > MAX_CHARACTERS);
+    // Not `disabled`, which would take the focus away from it.
+    this.#send.disabled = false;
+    this.#send.setAttribute("aria-disabled", String(!this.#isRunning && (characters === 0 || characters > MAX_CHARACTERS)));
     this.#send.classList.toggle("stop", this.#isRunning);
     const label = this.#isRunning ? "Stop" : "Send";
     if (this.#send.getAttribute("aria-label") === label) return;
@@ -95,8 +97,10 @@ export class Composer {
     this.#area.focus();
   }
 
-  /** On a device with a keyboard of its own: on others it would push up one on the screen. */
+  /** On a device with a keyboard of its own: on others it would push up one on the screen. @returns {boolean} whether it did */
   focusIfKeyboard() {
-    if (matchMedia("(hover: hover) and (pointer: fine)").matches) this.focus();
+    const hasKeyboard = matchMedia("(hover: hover) and (pointer: fine)").matches;
+    if (hasKeyboard) this.focus();
+    return hasKeyboard;
   }
 }
