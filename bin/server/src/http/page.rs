@@ -45,9 +45,10 @@ macro_rules! vendored {
     };
 }
 
-static ASSETS: [Asset; 36] = [
+static ASSETS: [Asset; 37] = [
     own!(SCRIPT, "hitesh-client.js"),
     own!(SVG, "chat/icon.svg"),
+    own!(STYLE, "chat/comfort.css"),
     own!(STYLE, "chat/conversation.css"),
     own!(STYLE, "chat/layout.css"),
     own!(STYLE, "chat/theme.css"),
