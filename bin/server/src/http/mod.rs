@@ -45,7 +45,7 @@ use actix_web::{
 use hitesh_chat::Engine;
 use ipnet::IpNet;
 
-use self::{error::ApiError, keys::Keys, rate_limit::RequestLimit};
+use self::{error::ApiError, keys::Keys, page::ChatPage, rate_limit::RequestLimit};
 use crate::settings::{AllowedHost, CorsSettings, Settings};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -57,6 +57,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 pub struct Http {
     engine: Engine,
     keys: Keys,
+    page: ChatPage,
     request_limit: Option<RequestLimit>,
     trusted_proxies: Vec<IpNet>,
     allowed_hosts: Vec<AllowedHost>,
@@ -72,6 +73,7 @@ impl Http {
         Self {
             engine,
             keys: Keys::new(&settings.auth),
+            page: ChatPage::new(settings),
             request_limit: settings.limits.rate().map(RequestLimit::new),
             trusted_proxies: settings.limits.trusted_proxies.clone(),
             allowed_hosts: settings.server.allowed_hosts.clone(),

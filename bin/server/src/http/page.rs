@@ -8,17 +8,21 @@ use std::sync::LazyLock;
 use actix_web::{
     HttpRequest, HttpResponse,
     http::header::{self, Accept, Header, Quality},
-    web::Path,
+    web::{Bytes, Data, Path},
 };
 
 use super::{
+    Http,
     assets::{Asset, Content, HTML, SCRIPT, STYLE, SVG, packed, takes_gzip},
     error::{ApiError, Code},
 };
+use crate::settings::Settings;
 
 const PAGE: &str = include_str!("../../web/chat/index.html");
 /// What stands for the digest in the page.
 const PLACE: &str = "{digest}";
+/// What stands for [`Sharing`] in the page: it needs no request to know, and no script of its own.
+const SHARING: &str = "{sharing}";
 /// The client's own name under `/static/`.
 const CLIENT: &str = "hitesh-client.js";
 /// Nothing inline, nothing evaluated, nothing from or to elsewhere.
@@ -45,7 +49,7 @@ macro_rules! vendored {
     };
 }
 
-static ASSETS: [Asset; 37] = [
+static ASSETS: [Asset; 39] = [
     own!(SCRIPT, "hitesh-client.js"),
     own!(SVG, "chat/icon.svg"),
     own!(STYLE, "chat/comfort.css"),
@@ -59,6 +63,7 @@ static ASSETS: [Asset; 37] = [
     own!(SCRIPT, "chat/js/export.js"),
     own!(SCRIPT, "chat/js/frames.js"),
     own!(SCRIPT, "chat/js/keys.js"),
+    own!(SCRIPT, "chat/js/links.js"),
     own!(SCRIPT, "chat/js/main.js"),
     own!(SCRIPT, "chat/js/markdown-stream.js"),
     own!(SCRIPT, "chat/js/markdown.js"),
@@ -75,6 +80,7 @@ static ASSETS: [Asset; 37] = [
     own!(SCRIPT, "chat/js/views/editor.js"),
     own!(SCRIPT, "chat/js/views/empty.js"),
     own!(SCRIPT, "chat/js/views/info.js"),
+    own!(SCRIPT, "chat/js/views/link.js"),
     own!(SCRIPT, "chat/js/views/menu.js"),
     own!(SCRIPT, "chat/js/views/sidebar.js"),
     own!(SCRIPT, "chat/js/views/step.js"),
@@ -104,9 +110,48 @@ pub(super) fn is_preferred(request: &HttpRequest) -> bool {
     html > weight("application/json").unwrap_or(Quality::ZERO)
 }
 
+/// Links to chats, as the page is told of them.
+#[derive(Debug, Clone, Copy)]
+enum Sharing {
+    /// None are made, and none followed.
+    Off,
+    /// Whoever has one can use it.
+    Open,
+    /// Who has one and the API key that the chat was begun with can use it.
+    SameKey,
+}
+
+impl Sharing {
+    fn of(settings: &Settings) -> Self {
+        match (settings.page.sharing, settings.auth.keys.is_empty()) {
+            (false, _) => Self::Off,
+            (true, true) => Self::Open,
+            (true, false) => Self::SameKey,
+        }
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Open => "open",
+            Self::SameKey => "same-key",
+        }
+    }
+}
+
+/// The chat page, as the settings make it.
+#[derive(Debug)]
+pub(super) struct ChatPage(Bytes);
+
+impl ChatPage {
+    pub(super) fn new(settings: &Settings) -> Self {
+        Self(PAGE.replace(PLACE, &DIGEST).replace(SHARING, Sharing::of(settings).as_str()).into())
+    }
+}
+
 /// The chat page.
-pub(super) async fn chat(request: HttpRequest) -> Result<HttpResponse, ApiError> {
-    static HTML_TEXT: LazyLock<String> = LazyLock::new(|| PAGE.replace(PLACE, &DIGEST));
+pub(super) async fn chat(http: Data<Http>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
+    let html = &http.page.0;
     let mut response = HttpResponse::Ok();
     response
         .content_type(HTML)
@@ -116,8 +161,8 @@ pub(super) async fn chat(request: HttpRequest) -> Result<HttpResponse, ApiError>
         .insert_header((header::REFERRER_POLICY, "no-referrer"))
         .insert_header((header::VARY, "accept, accept-encoding"));
     Ok(match takes_gzip(&request) {
-        true => response.insert_header((header::CONTENT_ENCODING, "gzip")).body(packed(&HTML_TEXT)?),
-        false => response.body(HTML_TEXT.as_str()),
+        true => response.insert_header((header::CONTENT_ENCODING, "gzip")).body(packed(html)?),
+        false => response.body(html.clone()),
     })
 }
 

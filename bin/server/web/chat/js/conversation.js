@@ -20,6 +20,8 @@ const NEVER_AGAIN = new Set(["idempotency_conflict", "persona_unknown"]);
  * @property {import("./personas.js").Personas} personas
  * @property {import("./tabs.js").Tabs} tabs
  * @property {(conversation: Conversation) => void} onchange A turn began or ended.
+ * @property {(conversation: Conversation) => void} onload What the server has of it is here.
+ * @property {(conversation: Conversation) => void} ongone The server has it no more.
  * @property {(conversation: Conversation) => void} onask The reader wants to see the newest.
  */
 
@@ -66,6 +68,7 @@ export class Conversation {
       await this.#around.keys.unlocking(() => this.#loadPage());
       this.loaded = true;
       this.#resume();
+      this.#around.onload(this);
     } catch (error) {
       this.element.replaceChildren(
         h("div", { className: "problem", role: "alert" },
@@ -94,28 +97,90 @@ export class Conversation {
     }
   }
 
-  async #loadPage(before) {
-    const limit = before ? OLDER_TURNS : FIRST_TURNS;
-    const messages = await this.#around.client.history(this.id, { limit, before });
-    const session = this.#around.sessions.get(this.id);
-    /** @type {Map<string, any>} */
+  /** What others did with the session meanwhile: their turns come in, and those that they replaced go. */
+  async refresh() {
+    if (!this.loaded || this.#loading || this.running) return;
+    this.#loading = true;
+    try {
+      const past = await this.#history(FIRST_TURNS);
+      // What was asked meanwhile is shown already.
+      if (!this.running) this.#merge(past);
+    } catch {
+      // The next look tries again.
+    } finally {
+      this.#loading = false;
+    }
+  }
+
+  #merge(past) {
+    const isAll = past.size < FIRST_TURNS;
+    if (past.size === 0 && this.turns.some((turn) => turn.id)) {
+      this.#around.ongone(this);
+      return;
+    }
+    const [first] = past.keys();
+    const older = isAll ? [] : this.turns.slice(0, Math.max(this.turns.findIndex((turn) => turn.id === first), 0));
+    if (older.length === 0) this.#hasOlder = !isAll;
+    const same = (one) => this.turns.find((turn) => turn.id === one.id && turn.state === one.status);
+    const kept = this.turns.filter((turn) => turn.id === null);
+    const turns = [...older, ...[...past.values()].map((one) => same(one) ?? this.#pastTurn(one)), ...kept];
+    const fresh = turns.filter((turn) => !this.turns.includes(turn));
+    const gone = this.turns.filter((turn) => !turns.includes(turn));
+    if (gone.some((turn) => this.#hasFocus(turn))) /** @type {HTMLElement | null} */ (this.element.closest("[tabindex]"))?.focus();
+    for (const turn of gone) this.#remove(turn);
+    this.turns = turns;
+    // From the end, so that what stays is not moved.
+    let next = null;
+    for (const turn of [...turns].reverse()) {
+      const { element } = this.#views.get(turn) ?? this.#viewOf(turn);
+      if (element.nextSibling !== next || !element.parentNode) this.element.insertBefore(element, next);
+      next = element;
+    }
+    for (const turn of fresh) if (turn.isRunning) this.#run(turn, this.#follow(turn.id));
+    if (fresh.length + gone.length === 0) return;
+    this.#around.announcer.say("This chat has changed.");
+    this.#around.onchange(this);
+  }
+
+  /** Who answered, if the history does not say. @param {string} persona */
+  assume(persona) {
+    for (const turn of this.turns) {
+      turn.persona ??= persona;
+      turn.changed("named");
+    }
+  }
+
+  /** @returns {Promise<Map<string, any>>} the turns of a page of the history, by their id */
+  async #history(limit, before) {
     const past = new Map();
-    for (const message of messages) {
+    for (const message of await this.#around.client.history(this.id, { limit, before })) {
       const turn = past.get(message.turn_id) ?? { id: message.turn_id, question: "", answer: "", status: message.status };
       if (message.type === "user") turn.question = message.content;
       else turn.answer = message.content;
       past.set(message.turn_id, turn);
     }
+    return past;
+  }
+
+  #pastTurn(one) {
+    const session = this.#around.sessions.get(this.id);
+    const turn = one.status === "running" ? new Turn(one.question) : Turn.past({ ...one, persona: session?.persona });
+    turn.id = one.id;
+    turn.rating = session?.ratings?.[one.id] ?? null;
+    return turn;
+  }
+
+  async #loadPage(before) {
+    const limit = before ? OLDER_TURNS : FIRST_TURNS;
+    const past = await this.#history(limit, before);
+    const session = this.#around.sessions.get(this.id);
     this.#hasOlder = past.size >= limit;
     // What is to take another one's place is shown there, by `#resume`.
     const { turn: own, replaces } = session?.request ?? {};
     if (own && replaces && past.has(replaces) && past.get(own)?.status === "running") past.delete(own);
     const fragment = document.createDocumentFragment();
     const turns = [...past.values()].map((one) => {
-      const running = one.status === "running";
-      const turn = running ? new Turn(one.question) : Turn.past({ ...one, persona: session?.persona });
-      turn.id = one.id;
-      turn.rating = session?.ratings?.[one.id] ?? null;
+      const turn = this.#pastTurn(one);
       fragment.append(this.#viewOf(turn).element);
       return turn;
     });

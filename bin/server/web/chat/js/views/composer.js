@@ -19,6 +19,10 @@ export class Composer {
   #counter = byId("counter");
   #draft = ofTab("hitesh.draft");
   #isRunning = false;
+  #isReady = true;
+  /** Whether what is written is to be sent as soon as it can be. */
+  #isSent = false;
+  #chat = "";
   #actions;
 
   /** @param {{ask: (content: string) => void, stop: () => void, editLast: () => void}} actions */
@@ -55,12 +59,15 @@ export class Composer {
     const content = this.#area.value.trim();
     const characters = length(content);
     if (characters === 0 || characters > MAX_CHARACTERS) return;
+    this.#isSent = !this.#isReady;
+    if (this.#isSent) return;
     this.#area.value = "";
     this.#changed();
     this.#actions.ask(content);
   }
 
   #changed() {
+    this.#isSent = false;
     const { value } = this.#area;
     this.#draft.write(value === "" ? undefined : value);
     this.#area.style.height = "auto";
@@ -91,6 +98,19 @@ export class Composer {
   set running(isRunning) {
     this.#isRunning = isRunning;
     this.#showButton();
+  }
+
+  /**
+   * What is asked has to come after what was said before.
+   * @param {string} chat The one that questions go to.
+   * @param {boolean} isReady Whether what was said in it is here.
+   */
+  wait(chat, isReady) {
+    // It was meant for another one.
+    if (chat !== this.#chat) this.#isSent = false;
+    this.#chat = chat;
+    this.#isReady = isReady;
+    if (isReady && this.#isSent && !this.#isRunning) this.#submit();
   }
 
   focus() {

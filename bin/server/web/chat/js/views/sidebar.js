@@ -17,6 +17,8 @@ import { openMenu } from "./menu.js";
  * @property {(id: string, title: string) => void} rename
  * @property {(id: string) => void} erase
  * @property {(id: string, form: "md" | "json") => void} save
+ * @property {((id: string) => void) | null} link Null where links are not allowed.
+ * @property {(id: string) => void} forget
  * @property {() => {current: string, running: Set<string>}} where
  */
 
@@ -151,16 +153,24 @@ export class Sidebar {
       },
     }, title);
     open.dataset.session = id;
-    const more = iconButton("more", "Actions", () =>
-      openMenu(more, [
-        { label: "Rename", action: () => this.#rename(id) },
-        { label: "Save as Markdown", action: () => this.#actions.save(id, "md") },
-        { label: "Save as JSON", action: () => this.#actions.save(id, "json") },
-        { label: "Delete", isDangerous: true, action: () => this.#actions.erase(id) },
-      ]));
+    const more = iconButton("more", "Actions", () => openMenu(more, this.#choices(id)));
     more.setAttribute("aria-haspopup", "menu");
     more.setAttribute("aria-expanded", "false");
     return { element: h("li", {}, open, more), open, more, title, running };
+  }
+
+  #choices(id) {
+    const { link, save, forget, erase } = this.#actions;
+    // What came by a link is somebody else's too.
+    const byLink = this.#sessions.get(id)?.byLink;
+    return [
+      { label: "Rename", action: () => this.#rename(id) },
+      ...(link ? [{ label: "Copy link", action: () => link(id) }] : []),
+      { label: "Save as Markdown", action: () => save(id, "md") },
+      { label: "Save as JSON", action: () => save(id, "json") },
+      ...(byLink ? [{ label: "Remove from this list", action: () => forget(id) }] : []),
+      { label: byLink ? "Delete for everybody" : "Delete", isDangerous: true, action: () => erase(id) },
+    ];
   }
 
   #rename(id) {
