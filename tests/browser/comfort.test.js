@@ -272,3 +272,23 @@ for (const [name, options] of Object.entries({ "400 %": TINY, "200 %": { viewpor
     await done(page);
   });
 }
+
+test("a page with questions to begin with is read from its top, and a chat from its end", async () => {
+  const page = await visit(it.browser, it.server.url, SMALL);
+  await page.locator(".sample").last().waitFor();
+  const scroller = page.locator("#scroller");
+  const [top, left] = await scroller.evaluate((one) => [one.scrollTop, one.scrollHeight - one.clientHeight]);
+  assert.ok(left > 50, "there is more than fits");
+  assert.equal(top, 0);
+  it.upstream.play(() => WHOLE);
+  await ask(page, "Then the end?");
+  await ended(page);
+  assert.ok((await scroller.evaluate((one) => one.scrollHeight - one.scrollTop - one.clientHeight)) < 50);
+  await page.reload();
+  await ended(page);
+  await page.waitForFunction(() => {
+    const one = document.querySelector("#scroller");
+    return one.scrollTop > 0 && one.scrollHeight - one.scrollTop - one.clientHeight < 50;
+  });
+  await done(page);
+});

@@ -98,8 +98,8 @@ function show(id, isFound = false) {
   if (!isFound || sessions.get(id)) current.write(id);
   if (sessions.get(id) || isFound) conversation.load();
   else conversation.beginNew();
-  onchange(conversation);
   pin.pin();
+  onchange(conversation);
 }
 
 /** @param {Conversation} conversation */
@@ -122,6 +122,7 @@ function onchange(conversation) {
   if (wanted === "empty" && (emptyOf[0] !== conversation || emptyOf[1] !== persona)) {
     thread.replaceChildren(emptyPage(persona, askFirst));
     emptyOf = [conversation, persona];
+    pin.begin();
   }
   showPersonas();
 }
