@@ -211,9 +211,10 @@ test("what is no session's name is inert, and asked for nowhere", async () => {
   }
 });
 
-test("a server that allows no links makes none and follows none", async () => {
+test("a server that allows no links makes none and follows none", async (t) => {
   const { page: first, link } = await shared();
   const server = await Server.start(it.upstream);
+  t.after(() => server.close());
   for (const options of [{}, PHONE]) {
     const context = await it.browser.newContext({ ...options, reducedMotion: "reduce" });
     const page = await context.newPage();
@@ -232,11 +233,11 @@ test("a server that allows no links makes none and follows none", async () => {
     await context.close();
   }
   await done(first);
-  await server.close();
 });
 
-test("where there are API keys a link is of use with the same one only, and that is said", async () => {
+test("where there are API keys a link is of use with the same one only, and that is said", async (t) => {
   const server = await Server.start(it.upstream, { settings: KEYS });
+  t.after(() => server.close());
   it.upstream.play(() => ({ output: "Theek." }));
   const unlock = async (page, key) => {
     await page.locator("#api-key").fill(key);
@@ -258,7 +259,6 @@ test("where there are API keys a link is of use with the same one only, and that
   await unlock(same, "anitas-key-1");
   await turn(same).locator(".question-text").getByText("Whose?").waitFor();
   await Promise.all([first, other, same].map(done));
-  await server.close();
 });
 
 test("two people on one chat see each other's turns when they look again", async () => {
@@ -314,11 +314,13 @@ test("a question that is sent before the chat is here comes after what was said 
   const waiting = [];
   await page.route("**/api/chat/history*", (route) => waiting.push(route));
   await Promise.all([page.waitForRequest(/\/history/), page.reload()]);
+  const asked = requests(page);
   await page.locator("#question").fill("Asked early?");
   await page.locator("#question").press("Enter");
   for (const route of waiting) route.continue();
   await turn(page).locator(".question-text").getByText("Asked early?").waitFor();
   await ended(page);
   assert.deepEqual(await page.locator(".question-text").allInnerTexts(), ["Said before?", "Asked early?"]);
+  assert.equal(asked.filter((one) => one === "POST /api/chat/stream").length, 1);
   await done(page);
 });
