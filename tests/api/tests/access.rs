@@ -79,6 +79,29 @@ async fn another_owners_session_and_turn_look_like_none() {
 }
 
 #[tokio::test]
+async fn the_page_says_who_a_link_to_a_chat_is_of_use_to() {
+    let upstream = Upstream::answering(Answer::about("access")).await;
+    let with = |keys: &str, sharing: Option<bool>| {
+        let server = ServerBuilder::asking(&upstream).settings(keys);
+        match sharing {
+            Some(sharing) => server.env("HITESH_PAGE__SHARING", sharing),
+            None => server,
+        }
+    };
+    for (keys, sharing, expected) in
+        [("", None, "off"), (KEYS, Some(false), "off"), ("", Some(true), "open"), (KEYS, Some(true), "same-key")]
+    {
+        let server = with(keys, sharing).start().await;
+        for path in ["/", "/chat"] {
+            let page = server.client().with_header("accept", "text/html").get(path).await;
+            let told = format!("<meta name=\"hitesh-sharing\" content=\"{expected}\">");
+            assert!(page.text().contains(&told), "{path} with {sharing:?} tells not {expected}");
+            assert!(page.header("content-security-policy").contains("script-src 'self';"));
+        }
+    }
+}
+
+#[tokio::test]
 async fn one_owners_cached_answer_is_not_anothers() {
     let (upstream, server) = with_keys().await;
     let (anita, bilal) = (bearer(&server, "anitas-key-123456"), bearer(&server, "bilals-key-123456"));

@@ -19,9 +19,9 @@ use super::{Http, VERSION, error::ApiError, page, routes};
     get, path = "/", tag = "about",
     responses((status = 200, content((WelcomeBody = "application/json"), (String = "text/html")))),
 )]
-pub(super) async fn welcome(request: HttpRequest) -> Result<HttpResponse, ApiError> {
+pub(super) async fn welcome(http: Data<Http>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
     if page::is_preferred(&request) {
-        return page::chat(request).await;
+        return page::chat(http, request).await;
     }
     Ok(HttpResponse::Ok().insert_header((header::VARY, "accept")).json(WelcomeBody {
         message: "⚡ Namaste! Welcome to Hitesh AI Chat API",

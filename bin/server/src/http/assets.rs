@@ -69,7 +69,7 @@ impl Asset {
                 let bytes = match self.packed.get() {
                     Some(bytes) => bytes,
                     None => {
-                        let bytes = packed(text)?;
+                        let bytes = packed(text.as_bytes())?;
                         self.packed.get_or_init(|| bytes)
                     }
                 };
@@ -81,9 +81,9 @@ impl Asset {
 }
 
 /// `text` as gzip.
-pub(super) fn packed(text: &str) -> Result<Vec<u8>, ApiError> {
+pub(super) fn packed(text: &[u8]) -> Result<Vec<u8>, ApiError> {
     let mut writer = GzEncoder::new(Vec::with_capacity(text.len() / 3), Compression::best());
-    writer.write_all(text.as_bytes()).and_then(|()| writer.finish()).map_err(internal)
+    writer.write_all(text).and_then(|()| writer.finish()).map_err(internal)
 }
 
 fn unpacked(bytes: &[u8]) -> Result<Vec<u8>, ApiError> {
@@ -119,6 +119,6 @@ pub(super) mod tests {
     #[test]
     fn what_is_packed_is_the_same_unpacked() {
         let text = "chai ☕ ".repeat(500);
-        assert_eq!(unpacked(&packed(&text).unwrap()).unwrap(), text.as_bytes());
+        assert_eq!(unpacked(&packed(text.as_bytes()).unwrap()).unwrap(), text.as_bytes());
     }
 }

@@ -47,7 +47,9 @@ use actix_web::{
 use hitesh_chat::Engine;
 use ipnet::IpNet;
 
-use self::{dashboard::Samples, error::ApiError, keys::Keys, metrics::Requests, rate_limit::RequestLimit};
+use self::{
+    dashboard::Samples, error::ApiError, keys::Keys, metrics::Requests, page::ChatPage, rate_limit::RequestLimit,
+};
 use crate::settings::{AllowedHost, CorsSettings, Settings};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -59,6 +61,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 pub struct Http {
     engine: Engine,
     keys: Keys,
+    page: ChatPage,
     request_limit: Option<RequestLimit>,
     requests: Requests,
     samples: Arc<Samples>,
@@ -76,6 +79,7 @@ impl Http {
         Self {
             engine,
             keys: Keys::new(&settings.auth),
+            page: ChatPage::new(settings),
             request_limit: settings.limits.rate().map(RequestLimit::new),
             requests: Requests::default(),
             samples: Arc::default(),

@@ -8,18 +8,22 @@ use std::sync::LazyLock;
 use actix_web::{
     HttpRequest, HttpResponse,
     http::header::{self, Accept, Header, Quality},
-    web::Path,
+    web::{Bytes, Data, Path},
 };
 
 use super::{
+    Http,
     assets::{Asset, Content, HTML, SCRIPT, STYLE, SVG, packed, takes_gzip},
     error::{ApiError, Code},
 };
+use crate::settings::Settings;
 
 const PAGE: &str = include_str!("../../web/chat/index.html");
 const DASHBOARD: &str = include_str!("../../web/dashboard/index.html");
 /// What stands for the digest in the page.
 const PLACE: &str = "{digest}";
+/// What stands for [`Sharing`] in the page: it needs no request to know, and no script of its own.
+const SHARING: &str = "{sharing}";
 /// The client's own name under `/static/`.
 const CLIENT: &str = "hitesh-client.js";
 /// Nothing inline, nothing evaluated, nothing from or to elsewhere.
@@ -46,9 +50,10 @@ macro_rules! vendored {
     };
 }
 
-static ASSETS: [Asset; 44] = [
+static ASSETS: [Asset; 47] = [
     own!(SCRIPT, "hitesh-client.js"),
     own!(SVG, "chat/icon.svg"),
+    own!(STYLE, "chat/comfort.css"),
     own!(STYLE, "chat/conversation.css"),
     own!(STYLE, "chat/layout.css"),
     own!(STYLE, "chat/theme.css"),
@@ -59,6 +64,7 @@ static ASSETS: [Asset; 44] = [
     own!(SCRIPT, "chat/js/export.js"),
     own!(SCRIPT, "chat/js/frames.js"),
     own!(SCRIPT, "chat/js/keys.js"),
+    own!(SCRIPT, "chat/js/links.js"),
     own!(SCRIPT, "chat/js/main.js"),
     own!(SCRIPT, "chat/js/markdown-stream.js"),
     own!(SCRIPT, "chat/js/markdown.js"),
@@ -75,6 +81,7 @@ static ASSETS: [Asset; 44] = [
     own!(SCRIPT, "chat/js/views/editor.js"),
     own!(SCRIPT, "chat/js/views/empty.js"),
     own!(SCRIPT, "chat/js/views/info.js"),
+    own!(SCRIPT, "chat/js/views/link.js"),
     own!(SCRIPT, "chat/js/views/menu.js"),
     own!(SCRIPT, "chat/js/views/sidebar.js"),
     own!(SCRIPT, "chat/js/views/step.js"),
@@ -112,19 +119,57 @@ pub(super) fn is_preferred(request: &HttpRequest) -> bool {
     html > weight("application/json").unwrap_or(Quality::ZERO)
 }
 
+/// Links to chats, as the page is told of them.
+#[derive(Debug, Clone, Copy)]
+enum Sharing {
+    /// None are made, and none followed.
+    Off,
+    /// Whoever has one can use it.
+    Open,
+    /// Who has one and the API key that the chat was begun with can use it.
+    SameKey,
+}
+
+impl Sharing {
+    fn of(settings: &Settings) -> Self {
+        match (settings.page.sharing, settings.auth.keys.is_empty()) {
+            (false, _) => Self::Off,
+            (true, true) => Self::Open,
+            (true, false) => Self::SameKey,
+        }
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Open => "open",
+            Self::SameKey => "same-key",
+        }
+    }
+}
+
+/// The chat page, as the settings make it.
+#[derive(Debug)]
+pub(super) struct ChatPage(Bytes);
+
+impl ChatPage {
+    pub(super) fn new(settings: &Settings) -> Self {
+        Self(PAGE.replace(PLACE, &DIGEST).replace(SHARING, Sharing::of(settings).as_str()).into())
+    }
+}
+
 /// The chat page.
-pub(super) async fn chat(request: HttpRequest) -> Result<HttpResponse, ApiError> {
-    static HTML_TEXT: LazyLock<String> = LazyLock::new(|| PAGE.replace(PLACE, &DIGEST));
-    html(&request, &HTML_TEXT)
+pub(super) async fn chat(http: Data<Http>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
+    html(&request, &http.page.0)
 }
 
 /// The operator's page.
 pub(super) fn dashboard(request: &HttpRequest) -> Result<HttpResponse, ApiError> {
-    static HTML_TEXT: LazyLock<String> = LazyLock::new(|| DASHBOARD.replace(PLACE, &DIGEST));
-    html(request, &HTML_TEXT)
+    static DASHBOARD_PAGE: LazyLock<Bytes> = LazyLock::new(|| DASHBOARD.replace(PLACE, &DIGEST).into());
+    html(request, &DASHBOARD_PAGE)
 }
 
-fn html(request: &HttpRequest, text: &'static str) -> Result<HttpResponse, ApiError> {
+fn html(request: &HttpRequest, text: &Bytes) -> Result<HttpResponse, ApiError> {
     let mut response = HttpResponse::Ok();
     response
         .content_type(HTML)
@@ -135,7 +180,7 @@ fn html(request: &HttpRequest, text: &'static str) -> Result<HttpResponse, ApiEr
         .insert_header((header::VARY, "accept, accept-encoding"));
     Ok(match takes_gzip(request) {
         true => response.insert_header((header::CONTENT_ENCODING, "gzip")).body(packed(text)?),
-        false => response.body(text),
+        false => response.body(text.clone()),
     })
 }
 

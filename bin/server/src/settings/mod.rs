@@ -14,6 +14,7 @@ mod limits;
 mod local;
 mod log;
 mod origin;
+mod page;
 mod persona;
 pub mod provider;
 mod read;
@@ -43,6 +44,7 @@ pub use self::{
     local::LocalModelSettings,
     log::{LogFormat, LogLevel, LogSettings},
     origin::Origin,
+    page::PageSettings,
     persona::PersonaSettings,
     provider::{Deadlines, Protocol, ProviderKind, ProviderSettings, Remote},
     redis::RedisSettings,
@@ -72,6 +74,8 @@ pub struct Settings {
     pub sessions: SessionsSettings,
     /// How a turn goes on.
     pub turns: TurnsSettings,
+    /// What the chat page offers.
+    pub page: PageSettings,
     /// Who answers.
     pub persona: PersonaSettings,
     /// The model in this process.
@@ -95,6 +99,7 @@ struct Form {
     cache: CacheSettings,
     sessions: sessions::SessionsForm,
     turns: TurnsSettings,
+    page: PageSettings,
     persona: persona::PersonaForm,
     local: local::LocalForm,
     redis: redis::RedisForm,
@@ -154,6 +159,7 @@ impl Form {
             cache: self.cache,
             sessions,
             turns: self.turns,
+            page: self.page,
             persona,
             local,
             providers,

@@ -39,6 +39,20 @@ async fn a_browser_gets_the_chat_page_under_a_strict_policy() {
 }
 
 #[actix_web::test]
+async fn the_page_is_told_whether_it_may_make_links_to_chats() {
+    let keys = "[[auth.keys]]\nid = \"web\"\nkey = \"web-secret-1\"\n";
+    let sharing = "[page]\nsharing = true\n";
+    let cases = [("", "off"), (keys, "off"), (sharing, "open"), (&format!("{sharing}{keys}"), "same-key")];
+    for (settings, expected) in cases {
+        let reply = service(settings, Script::Whole).await.get("/chat").await;
+        let told = format!("<meta name=\"hitesh-sharing\" content=\"{expected}\">");
+        assert!(reply.body.contains(&told), "{settings:?}");
+        assert_eq!(reply.header("cache-control"), "no-cache");
+        assert!(reply.header("content-security-policy").contains("script-src 'self';"));
+    }
+}
+
+#[actix_web::test]
 async fn the_pages_files_are_kept_for_ever_and_the_client_has_an_address_that_stays() {
     let service = service("", Script::Whole).await;
     let page = service.get("/chat").await.body;

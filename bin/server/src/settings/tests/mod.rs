@@ -71,6 +71,7 @@ fn without_anything_the_defaults_hold() {
     assert_eq!(settings.sessions, SessionsSettings { place: SessionsPlace::File(database), retention: None });
     assert_eq!((settings.turns.disconnect_grace, settings.turns.max_history_messages), (Duration::from_secs(15), 10));
     assert_eq!(settings.turns.on_disconnect, OnDisconnect::Stop);
+    assert_eq!(settings.page, PageSettings { sharing: false });
     assert_eq!(settings.persona.default.as_str(), "hitesh");
     assert_eq!(settings.local.models_directory, PathBuf::from("/home/learner/.cache/hitesh-ai/models"));
     assert!(settings.warnings().is_empty());
@@ -191,6 +192,7 @@ fn any_scalar_can_be_set_by_a_variable() {
         .var("HITESH_LOG__FORMAT", "JSON")
         .var("HITESH_AUTH__ADMIN_KEY", "1234567890")
         .var("HITESH_LIMITS__TRUSTED_PROXIES", "10.0.0.0/8, ::1")
+        .var("HITESH_PAGE__SHARING", "true")
         .settings();
     let week = Duration::from_secs(7 * 86_400);
     assert_eq!(settings.sessions, SessionsSettings { place: SessionsPlace::Memory, retention: Some(week) });
@@ -200,6 +202,7 @@ fn any_scalar_can_be_set_by_a_variable() {
     assert_eq!(settings.log.format, LogFormat::Json);
     assert_eq!(settings.auth.admin_key.map(|key| key.expose_secret().to_owned()), Some("1234567890".to_owned()));
     assert_eq!(settings.limits.trusted_proxies.len(), 2);
+    assert!(settings.page.sharing);
 }
 
 #[test]
@@ -238,6 +241,9 @@ credentials = true
 x = 1
 [limits]
 trusted_proxies = ["10.0.0.0/8", "ten", 3]
+[page]
+sharing = "with friends"
+shared = true
 "#,
         )
         .file(".env", "LOG_LEVEL=loud\n")
@@ -255,6 +261,8 @@ trusted_proxies = ["10.0.0.0/8", "ten", 3]
         "nonsense (hitesh.toml:8): there is no such setting here; there are: server, log, ",
         "limits.trusted_proxies[1] (hitesh.toml:11): expected a network or an address",
         "limits.trusted_proxies[2] (hitesh.toml:11): expected text, found a whole number",
+        "page.sharing (hitesh.toml:13): expected true or false, found text",
+        "page.shared (hitesh.toml:14): there is no such setting here; there are: sharing",
         "log.level (LOG_LEVEL in .env): expected off, error, ",
         "cache.ttl (HITESH_CACHE__TTL in the environment): there is no such setting here; there are: enabled, ",
         "turns.max_history_messages (HITESH_TURNS__MAX_HISTORY_MESSAGES in the environment): expected a whole number",

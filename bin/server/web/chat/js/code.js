@@ -78,14 +78,18 @@ export async function copied(button, text) {
   return done;
 }
 
-/** The clipboard API is there over HTTPS and on this machine only. @param {string} text */
-async function toClipboard(text) {
+/**
+ * The clipboard API is there over HTTPS and on this machine only.
+ * @param {string} text
+ * @param {HTMLElement} [within] What can be selected: outside of an open dialog nothing is.
+ */
+export async function toClipboard(text, within = document.body) {
   try {
     await navigator.clipboard.writeText(text);
     return true;
   } catch {
     const area = h("textarea", { value: text, className: "visually-hidden" });
-    document.body.append(area);
+    within.append(area);
     area.select();
     const done = document.execCommand("copy");
     area.remove();

@@ -20,6 +20,8 @@ const NEVER_AGAIN = new Set(["idempotency_conflict", "persona_unknown"]);
  * @property {import("./personas.js").Personas} personas
  * @property {import("./tabs.js").Tabs} tabs
  * @property {(conversation: Conversation) => void} onchange A turn began or ended.
+ * @property {(conversation: Conversation) => void} onload What the server has of it is here.
+ * @property {(conversation: Conversation) => void} ongone The server has it no more.
  * @property {(conversation: Conversation) => void} onask The reader wants to see the newest.
  */
 
@@ -59,11 +61,14 @@ export class Conversation {
   async load() {
     if (this.loaded || this.#loading) return;
     this.#loading = true;
+    const hadFocus = this.element.contains(document.activeElement);
     this.element.replaceChildren(h("p", { className: "loading" }, "Fetching this chat…"));
+    if (hadFocus) /** @type {HTMLElement | null} */ (this.element.closest("[tabindex]"))?.focus();
     try {
       await this.#around.keys.unlocking(() => this.#loadPage());
       this.loaded = true;
       this.#resume();
+      this.#around.onload(this);
     } catch (error) {
       this.element.replaceChildren(
         h("div", { className: "problem", role: "alert" },
@@ -92,28 +97,90 @@ export class Conversation {
     }
   }
 
-  async #loadPage(before) {
-    const limit = before ? OLDER_TURNS : FIRST_TURNS;
-    const messages = await this.#around.client.history(this.id, { limit, before });
-    const session = this.#around.sessions.get(this.id);
-    /** @type {Map<string, any>} */
+  /** What others did with the session meanwhile: their turns come in, and those that they replaced go. */
+  async refresh() {
+    if (!this.loaded || this.#loading || this.running) return;
+    this.#loading = true;
+    try {
+      const past = await this.#history(FIRST_TURNS);
+      // What was asked meanwhile is shown already.
+      if (!this.running) this.#merge(past);
+    } catch {
+      // The next look tries again.
+    } finally {
+      this.#loading = false;
+    }
+  }
+
+  #merge(past) {
+    const isAll = past.size < FIRST_TURNS;
+    if (past.size === 0 && this.turns.some((turn) => turn.id)) {
+      this.#around.ongone(this);
+      return;
+    }
+    const [first] = past.keys();
+    const older = isAll ? [] : this.turns.slice(0, Math.max(this.turns.findIndex((turn) => turn.id === first), 0));
+    if (older.length === 0) this.#hasOlder = !isAll;
+    const same = (one) => this.turns.find((turn) => turn.id === one.id && turn.state === one.status);
+    const kept = this.turns.filter((turn) => turn.id === null);
+    const turns = [...older, ...[...past.values()].map((one) => same(one) ?? this.#pastTurn(one)), ...kept];
+    const fresh = turns.filter((turn) => !this.turns.includes(turn));
+    const gone = this.turns.filter((turn) => !turns.includes(turn));
+    if (gone.some((turn) => this.#hasFocus(turn))) /** @type {HTMLElement | null} */ (this.element.closest("[tabindex]"))?.focus();
+    for (const turn of gone) this.#remove(turn);
+    this.turns = turns;
+    // From the end, so that what stays is not moved.
+    let next = null;
+    for (const turn of [...turns].reverse()) {
+      const { element } = this.#views.get(turn) ?? this.#viewOf(turn);
+      if (element.nextSibling !== next || !element.parentNode) this.element.insertBefore(element, next);
+      next = element;
+    }
+    for (const turn of fresh) if (turn.isRunning) this.#run(turn, this.#follow(turn.id));
+    if (fresh.length + gone.length === 0) return;
+    this.#around.announcer.say("This chat has changed.");
+    this.#around.onchange(this);
+  }
+
+  /** Who answered, if the history does not say. @param {string} persona */
+  assume(persona) {
+    for (const turn of this.turns) {
+      turn.persona ??= persona;
+      turn.changed("named");
+    }
+  }
+
+  /** @returns {Promise<Map<string, any>>} the turns of a page of the history, by their id */
+  async #history(limit, before) {
     const past = new Map();
-    for (const message of messages) {
+    for (const message of await this.#around.client.history(this.id, { limit, before })) {
       const turn = past.get(message.turn_id) ?? { id: message.turn_id, question: "", answer: "", status: message.status };
       if (message.type === "user") turn.question = message.content;
       else turn.answer = message.content;
       past.set(message.turn_id, turn);
     }
+    return past;
+  }
+
+  #pastTurn(one) {
+    const session = this.#around.sessions.get(this.id);
+    const turn = one.status === "running" ? new Turn(one.question) : Turn.past({ ...one, persona: session?.persona });
+    turn.id = one.id;
+    turn.rating = session?.ratings?.[one.id] ?? null;
+    return turn;
+  }
+
+  async #loadPage(before) {
+    const limit = before ? OLDER_TURNS : FIRST_TURNS;
+    const past = await this.#history(limit, before);
+    const session = this.#around.sessions.get(this.id);
     this.#hasOlder = past.size >= limit;
     // What is to take another one's place is shown there, by `#resume`.
     const { turn: own, replaces } = session?.request ?? {};
     if (own && replaces && past.has(replaces) && past.get(own)?.status === "running") past.delete(own);
     const fragment = document.createDocumentFragment();
     const turns = [...past.values()].map((one) => {
-      const running = one.status === "running";
-      const turn = running ? new Turn(one.question) : Turn.past({ ...one, persona: session?.persona });
-      turn.id = one.id;
-      turn.rating = session?.ratings?.[one.id] ?? null;
+      const turn = this.#pastTurn(one);
       fragment.append(this.#viewOf(turn).element);
       return turn;
     });
@@ -250,6 +317,12 @@ export class Conversation {
     else this.#run(this.#append(new Turn(request.content), request, true), events);
   }
 
+  /** Gives the newest turn the focus. */
+  focusNewest() {
+    const newest = this.turns.at(-1);
+    if (newest) this.#focus(newest);
+  }
+
   /** Stops reading; the server is told by the connections that close. */
   leave() {
     this.#reading.abort();
@@ -292,8 +365,10 @@ export class Conversation {
   #swap(old, next) {
     next.request = old.request;
     this.turns[this.turns.indexOf(old)] = next;
+    const hadFocus = this.#hasFocus(old);
     this.#views.get(old)?.element.replaceWith(this.#viewOf(next).element);
     this.#views.delete(old);
+    if (hadFocus) this.#focus(next);
   }
 
   #remove(turn) {
@@ -310,6 +385,7 @@ export class Conversation {
     Object.assign(turn, { request, isJoined });
     this.turns.splice(at, 0, turn);
     this.#views.get(old)?.element.before(this.#viewOf(turn).element);
+    if (hidden.some((one) => this.#hasFocus(one))) this.#focus(turn);
     for (const one of hidden) this.#hide(one, true);
     this.#around.onask(this);
     await this.#run(turn, events);
@@ -318,9 +394,19 @@ export class Conversation {
       return;
     }
     for (const one of hidden) this.#hide(one, false);
+    if (this.#hasFocus(turn)) this.#focus(old);
     this.#remove(turn);
     old.changed("kept", turn.error ? errorWords(turn.error) : "The new answer was stopped. This is the one before.");
     this.#around.onchange(this);
+  }
+
+  #hasFocus(turn) {
+    return this.#views.get(turn)?.element.contains(document.activeElement) ?? false;
+  }
+
+  /** Without moving the page: what is looked at is up to the reader. */
+  #focus(turn) {
+    this.#views.get(turn)?.element.focus({ preventScroll: true });
   }
 
   #hide(turn, isHidden) {

@@ -67,6 +67,11 @@ export function iconButton(name, label, onclick) {
   return h("button", { type: "button", className: "icon-button", title: label, "aria-label": label, onclick }, icon(name));
 }
 
+/** Whether nothing has the focus, as when what had it was taken away. */
+export function isFocusLost() {
+  return document.activeElement === null || document.activeElement === document.body;
+}
+
 /** The element of the page that has this id. @param {string} id */
 export function byId(id) {
   const element = document.getElementById(id);

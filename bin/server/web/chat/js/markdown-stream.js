@@ -68,7 +68,7 @@ export class MarkdownStream {
     const whole = rendered(blocks(this.#text));
     framed(whole);
     const same = whole.textContent === this.#element.textContent && sameShape(whole, this.#element);
-    if (!same) this.#element.replaceChildren(whole);
+    if (!same) keepingFocus(this.#element, () => this.#element.replaceChildren(whole));
     this.#open = this.#text.length;
     this.#nodes = [];
     this.#dirty = false;
@@ -122,10 +122,22 @@ export class MarkdownStream {
   }
 
   #replaceOpen(fragment) {
-    for (const node of this.#nodes) node.remove();
+    keepingFocus(this.#element, () => {
+      for (const node of this.#nodes) node.remove();
+      this.#element.append(fragment);
+    });
     this.#code = null;
-    this.#element.append(fragment);
   }
+}
+
+/** Draws anew, and gives the focus to what stands for the one that had it. @param {HTMLElement} element @param {() => void} draw */
+function keepingFocus(element, draw) {
+  const focused = element.contains(document.activeElement) ? document.activeElement : null;
+  const stops = () => /** @type {HTMLElement[]} */ ([...element.querySelectorAll("a, button, [tabindex]")]);
+  const at = focused ? stops().indexOf(/** @type {HTMLElement} */ (focused)) : -1;
+  draw();
+  if (!focused || focused.isConnected) return;
+  (stops()[at] ?? /** @type {HTMLElement | null} */ (element.closest("article")))?.focus({ preventScroll: true });
 }
 
 /** Markdown that is whole. @param {HTMLElement} element @param {string} text */

@@ -42,6 +42,13 @@ export class Pin {
     this.#lastTop = this.#scroller.scrollTop;
   }
 
+  /** Goes to the beginning, and stays there: what is shown is to be read from it. */
+  begin() {
+    this.#pinned = false;
+    this.#scroller.scrollTop = 0;
+    this.#lastTop = 0;
+  }
+
   /** Goes to the end, and stays there. */
   pin() {
     this.#pinned = true;

@@ -19,6 +19,8 @@ import { local } from "./storage.js";
  * @property {number} [deletedAt] It is to be erased, unless that is undone in time.
  * @property {Request} [request] What was asked last, until it is answered.
  * @property {Record<string, "up" | "down">} [ratings] By turn.
+ * @property {boolean} [byLink] It came by somebody's link: it is theirs too.
+ * @property {boolean} [linked] A link to it was made here.
  */
 
 /** How long a deletion can be undone. */
@@ -28,14 +30,13 @@ const TITLE_LENGTH = 60;
 /** The conversations of this browser, shared by its tabs. */
 export class SessionList extends EventTarget {
   #stored = local("hitesh.sessions");
-  /** @type {Record<string, Session>} */
-  #sessions = this.#stored.read({});
+  #sessions = this.#read();
 
   constructor() {
     super();
     globalThis.addEventListener("storage", (event) => {
       if (event.key !== null && event.key !== "hitesh.sessions") return;
-      this.#sessions = this.#stored.read({});
+      this.#sessions = this.#read();
       this.#changed();
     });
   }
@@ -69,16 +70,23 @@ export class SessionList extends EventTarget {
   /** @param {string} id @param {Partial<Session>} change */
   change(id, change) {
     // Another tab may have written since.
-    this.#sessions = this.#stored.read(this.#sessions);
+    this.#sessions = this.#read(this.#sessions);
+    // Nor does one that was forgotten meanwhile come back in parts.
+    if (!this.#sessions[id] && !change.id) return;
     this.#sessions[id] = { ...this.#sessions[id], ...change };
     this.#write();
   }
 
   /** @param {string} id */
   forget(id) {
-    this.#sessions = this.#stored.read(this.#sessions);
+    this.#sessions = this.#read(this.#sessions);
     delete this.#sessions[id];
     this.#write();
+  }
+
+  /** By id, whatever that is: a link can name a session `__proto__`. @returns {Record<string, Session>} */
+  #read(otherwise = {}) {
+    return Object.assign(Object.create(null), this.#stored.read(otherwise));
   }
 
   #write() {

@@ -41,6 +41,28 @@ export function statusWords(statuses, provider) {
   return words[0].toUpperCase() + words.slice(1);
 }
 
+/** What the link of a chat gives away. @param {import("./links.js").Sharing} sharing */
+export function givenAway(sharing) {
+  const who = sharing === "same-key" ? "Whoever has the link, and the same API key as you," : "Whoever has the link";
+  return `${who} can read the whole chat, and what is added to it later. They can go on with it, change it and delete it, as you can. ` +
+    "A link can't be taken back; to end it, delete the chat.";
+}
+
+/** What those who have a chat by a link, or gave one away, are reminded of. @param {import("./sessions.js").Session} session */
+export function sharedWords({ byLink, linked }) {
+  if (byLink) return "This chat came by a link. Whoever has the link can read it and go on with it.";
+  return linked ? "You made a link to this chat. Whoever has the link can read it and go on with it." : "";
+}
+
+/** Why a link shows no chat. */
+export const LINK_WORDS = {
+  off: "This server follows no links to chats: whoever runs it does not allow them.",
+  malformed: "This link to a chat is damaged. Ask for it again.",
+  deleted: "You deleted the chat that this link leads to.",
+  open: "This link leads to no chat. It may have been deleted.",
+  "same-key": "This link leads to no chat that you can see. It may have been deleted, or belong to another API key than yours.",
+};
+
 const SOURCES = {
   model: "live from the model",
   cache: "kept from an earlier answer",

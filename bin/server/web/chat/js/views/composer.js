@@ -19,6 +19,10 @@ export class Composer {
   #counter = byId("counter");
   #draft = ofTab("hitesh.draft");
   #isRunning = false;
+  #isReady = true;
+  /** Whether what is written is to be sent as soon as it can be. */
+  #isSent = false;
+  #chat = "";
   #actions;
 
   /** @param {{ask: (content: string) => void, stop: () => void, editLast: () => void}} actions */
@@ -55,12 +59,15 @@ export class Composer {
     const content = this.#area.value.trim();
     const characters = length(content);
     if (characters === 0 || characters > MAX_CHARACTERS) return;
+    this.#isSent = !this.#isReady;
+    if (this.#isSent) return;
     this.#area.value = "";
     this.#changed();
     this.#actions.ask(content);
   }
 
   #changed() {
+    this.#isSent = false;
     const { value } = this.#area;
     this.#draft.write(value === "" ? undefined : value);
     this.#area.style.height = "auto";
@@ -76,7 +83,9 @@ export class Composer {
 
   #showButton() {
     const characters = length(this.#area.value.trim());
-    this.#send.disabled = !this.#isRunning && (characters === 0 || characters > MAX_CHARACTERS);
+    // Not `disabled`, which would take the focus away from it.
+    this.#send.disabled = false;
+    this.#send.setAttribute("aria-disabled", String(!this.#isRunning && (characters === 0 || characters > MAX_CHARACTERS)));
     this.#send.classList.toggle("stop", this.#isRunning);
     const label = this.#isRunning ? "Stop" : "Send";
     if (this.#send.getAttribute("aria-label") === label) return;
@@ -91,12 +100,27 @@ export class Composer {
     this.#showButton();
   }
 
+  /**
+   * What is asked has to come after what was said before.
+   * @param {string} chat The one that questions go to.
+   * @param {boolean} isReady Whether what was said in it is here.
+   */
+  wait(chat, isReady) {
+    // It was meant for another one.
+    if (chat !== this.#chat) this.#isSent = false;
+    this.#chat = chat;
+    this.#isReady = isReady;
+    if (isReady && this.#isSent && !this.#isRunning) this.#submit();
+  }
+
   focus() {
     this.#area.focus();
   }
 
-  /** On a device with a keyboard of its own: on others it would push up one on the screen. */
+  /** On a device with a keyboard of its own: on others it would push up one on the screen. @returns {boolean} whether it did */
   focusIfKeyboard() {
-    if (matchMedia("(hover: hover) and (pointer: fine)").matches) this.focus();
+    const hasKeyboard = matchMedia("(hover: hover) and (pointer: fine)").matches;
+    if (hasKeyboard) this.focus();
+    return hasKeyboard;
   }
 }

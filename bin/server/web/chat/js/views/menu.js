@@ -9,7 +9,9 @@ const MARGIN = 8;
  */
 export function openMenu(button, items) {
   const close = () => {
+    const hadFocus = menu.contains(document.activeElement);
     menu.remove();
+    if (hadFocus) button.focus();
     button.setAttribute("aria-expanded", "false");
     document.removeEventListener("pointerdown", outside, true);
     removeEventListener("resize", close);
@@ -22,7 +24,6 @@ export function openMenu(button, items) {
       type: "button", role: "menuitem", tabIndex: -1, className: isDangerous ? "dangerous" : "",
       onclick: () => {
         close();
-        button.focus();
         action();
       },
     }, label));
@@ -33,7 +34,6 @@ export function openMenu(button, items) {
     if (to !== undefined) choices.at(to % choices.length)?.focus();
     else if (event.key === "Escape" || event.key === "Tab") {
       close();
-      button.focus();
     } else return;
     if (event.key !== "Tab") event.preventDefault();
     event.stopPropagation();

@@ -42,7 +42,8 @@ export class TurnView {
     const mark = h("div", { className: "answer-mark" }, icon("cup"), h("span", { className: "answerer" }));
     const steps = h("div", { className: "steps" }, this.#steps.analyze.element, this.#steps.think.element);
     const answer = h("div", { className: "answer" }, mark, steps, this.#output, this.#waiting, this.#problem, this.#actions, this.#info);
-    this.element = h("article", { className: "turn" }, this.#question, answer);
+    // It takes the focus when what had it is gone, as the button that asked for another answer is.
+    this.element = h("article", { className: "turn", tabIndex: -1 }, this.#question, answer);
     this.#showQuestion();
     this.#nameAnswerer();
     this.#turn.changed = (what, detail) => this.#changed(what, detail);
@@ -169,7 +170,10 @@ export class TurnView {
     if (this.#conversation.running) return;
     const form = editor(this.#turn.question, {
       send: (content) => {
+        // Another answer has begun in the meantime: what was written stays until it has ended.
+        if (this.#conversation.running) return;
         this.#showQuestion();
+        this.element.focus({ preventScroll: true });
         this.#conversation.edit(this.#turn, content);
       },
       cancel: () => {
