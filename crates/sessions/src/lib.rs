@@ -7,9 +7,11 @@ mod redis;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 mod store;
+#[cfg(any(feature = "redis", feature = "sqlite"))]
+pub mod transfer;
 
 #[cfg(feature = "redis")]
-pub use redis::{RedisSessions, RedisSessionsSettings};
+pub use redis::{Moved, RedisSessions, RedisSessionsSettings};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{OpenError, SqlitePath, SqliteSessions, SqliteSettings};
 pub use store::{

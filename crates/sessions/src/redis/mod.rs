@@ -1,6 +1,7 @@
 //! Sessions in a Redis server that any number of instances share.
 
 mod instance;
+mod moving;
 mod rows;
 mod scripts;
 mod writer;
@@ -30,6 +31,7 @@ use tokio_util::{
     task::TaskTracker,
 };
 
+pub use self::moving::Moved;
 use self::{
     instance::Doubtful,
     rows::{ContextRow, Ending, NewRow, Row, tag},

@@ -5,7 +5,7 @@ use hitesh_redis::ScriptInvocation;
 use serde::{Serialize, de::DeserializeOwned};
 use time::OffsetDateTime;
 
-use crate::{Claim, ContextTurn, NewTurn, StoreError, StoredTurn};
+use crate::{Claim, ContextTurn, NewTurn, StoreError, StoredTurn, transfer::TurnRecord};
 
 /// A turn as `stored` of the scripts gives it: info, question, notes, outcome, partial, replaced_by, feedback, and
 /// whether another instance has it open.
@@ -66,6 +66,50 @@ impl NewRow {
         script.arg(self.started_us).arg(&self.replaces).arg(flag(self.with_followers));
         let (outcome, output) = self.ending.as_ref().map_or(("", ""), |end| (&*end.outcome, flag(end.has_output)));
         script.arg(outcome).arg(output);
+    }
+}
+
+/// A turn of another store in the form that `import` of the scripts takes.
+#[derive(Debug)]
+pub(super) struct ArrivingRow {
+    id: String,
+    info: String,
+    question: Content,
+    notes: String,
+    started_us: i64,
+    order: u64,
+    place: u64,
+    replaces: String,
+    with_followers: bool,
+    ending: Ending,
+    replaced_by: String,
+    feedback: String,
+}
+
+impl ArrivingRow {
+    pub(super) fn new(record: &TurnRecord) -> Result<Self, StoreError> {
+        let TurnRecord { turn, order, place } = record;
+        let open = || StoreError::Invalid { reason: "a turn that has not ended can't be moved".to_owned() };
+        Ok(Self {
+            id: turn.info.turn.to_string(),
+            info: json(&turn.info)?,
+            question: turn.question.clone(),
+            notes: json(&turn.notes)?,
+            started_us: micros(turn.info.started_at)?,
+            order: *order,
+            place: *place,
+            replaces: turn.info.replaces.map(|replaces| replaces.turn.to_string()).unwrap_or_default(),
+            with_followers: turn.info.replaces.is_some_and(|replaces| replaces.with_followers),
+            ending: Ending::try_from(turn.outcome.as_ref().ok_or_else(open)?)?,
+            replaced_by: turn.replaced_by.map(|turn| turn.to_string()).unwrap_or_default(),
+            feedback: turn.feedback.as_ref().map(json).transpose()?.unwrap_or_default(),
+        })
+    }
+
+    pub(super) fn add_to(&self, script: &mut ScriptInvocation<'_>) {
+        script.arg(&self.id).arg(&self.info).arg(self.question.as_str()).arg(&self.notes).arg(self.started_us);
+        script.arg(self.order).arg(self.place).arg(&self.replaces).arg(flag(self.with_followers));
+        script.arg(&self.ending.outcome).arg(flag(self.ending.has_output)).arg(&self.replaced_by).arg(&self.feedback);
     }
 }
 

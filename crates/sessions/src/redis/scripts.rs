@@ -34,5 +34,8 @@ scripts! {
     always LEAVE = "leave.lua";
     always STOP = "stop.lua";
     always STOPS = "stops.lua";
+    always EXPORT = "export.lua";
+    with_memory IMPORT = "import.lua";
+    with_memory IMPORT_CLAIMS = "import_claims.lua";
     with_memory STATS = "stats.lua";
 }

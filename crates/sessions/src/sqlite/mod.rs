@@ -31,7 +31,9 @@ use self::{
     statements::Tally,
     writer::{Shared, Writer},
 };
-use crate::{Claim, Context, Durable, NewTurn, Page, SessionStore, StoreError, StoreStats, StoredTurn};
+use crate::{
+    Claim, Context, Durable, NewTurn, Page, SessionStore, StoreError, StoreStats, StoredTurn, transfer::SessionRecord,
+};
 
 /// Where the sessions are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,6 +108,15 @@ impl SqliteSessions {
         let writer = Writer { db, lock, readers, queue: commands, shared: Arc::clone(&shared) };
         let writer = thread::Builder::new().name("sessions-writer".to_owned()).spawn(move || writer.run());
         Ok(Self { queue: Some(queue), reads, writer: Some(writer.map_err(no_thread)?), shared })
+    }
+
+    /// The session after the one of this number, in an order that stays, with its own number. None after the last.
+    ///
+    /// # Errors
+    /// `Unavailable` if the file can't be read.
+    pub async fn export_after(&self, number: i64) -> Result<Option<(i64, SessionRecord)>, StoreError> {
+        let now = OffsetDateTime::now_utc();
+        self.read(move |db| reader::session_after(db, number, now)).await
     }
 
     async fn write<T: Send + 'static>(

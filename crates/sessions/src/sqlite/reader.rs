@@ -9,13 +9,14 @@ use std::{
 use hitesh_domain::{Owner, SessionId, TurnId};
 use parking_lot::Mutex;
 use rusqlite::{Connection, OptionalExtension, Params, params};
+use time::OffsetDateTime;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
     failure::Failure,
     rows::{self, STORED_TURN},
 };
-use crate::{Context, Page, StoreError, StoredTurn};
+use crate::{Context, Page, StoreError, StoredTurn, transfer::SessionRecord};
 
 /// A read and its caller; it is given a connection, or why there is none.
 pub(super) type Read = Box<dyn FnOnce(Result<&Connection, StoreError>) + Send>;
@@ -158,6 +159,38 @@ fn history_query(page: Page) -> String {
 
 fn collect(db: &Connection, sql: &str, parameters: impl Params) -> Result<Vec<StoredTurn>, Failure> {
     db.prepare_cached(sql)?.query_and_then(parameters, rows::stored_turn)?.collect()
+}
+
+/// The session after that number, and its own.
+pub(super) fn session_after(
+    db: &Connection,
+    number: i64,
+    now: OffsetDateTime,
+) -> Result<Option<(i64, SessionRecord)>, Failure> {
+    let found = db
+        .prepare_cached("SELECT id, owner, session FROM sessions WHERE id > ? ORDER BY id LIMIT 1")?
+        .query_row([number], |row| Ok((row.get(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?)))
+        .optional()?;
+    let Some((id, owner, session)) = found else { return Ok(None) };
+    let damaged = |_| Failure::invalid("a session's name can't be read");
+    let (owner, session) = (Owner::try_from(owner).map_err(damaged)?, SessionId::try_from(session).map_err(damaged)?);
+    let sql = format!(
+        "SELECT {STORED_TURN}, turns.seq, turns.place FROM turns JOIN sessions ON sessions.id = turns.session
+         WHERE turns.session = ? ORDER BY turns.place, turns.seq"
+    );
+    let turns = db
+        .prepare_cached(&sql)?
+        .query_and_then([id], |row| Ok::<_, Failure>((rows::stored_turn(row)?, row.get("seq")?, row.get("place")?)))?
+        .collect::<Result<_, _>>()?;
+    let claims = db
+        .prepare_cached(
+            "SELECT key, digest, turns.turn, created_at FROM claims JOIN turns ON turns.turn = claims.turn
+             WHERE turns.session = ? AND claims.owner = ?",
+        )?
+        .query_and_then(params![id, owner.as_str()], |row| rows::claim_record(row, now))?
+        .filter_map(Result::transpose)
+        .collect::<Result<_, _>>()?;
+    Ok(Some((id, SessionRecord::new(owner, session, turns, claims))))
 }
 
 /// Fails when the file can't be read.

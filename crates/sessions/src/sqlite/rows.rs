@@ -1,5 +1,7 @@
 //! Rows and the types that they stand for.
 
+use std::time::Duration;
+
 use hitesh_domain::{
     Content, Outcome, Owner, PersonaId, ProviderId, Replaces, SessionId, Source, Transcript, TurnId, TurnInfo,
 };
@@ -8,7 +10,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use time::OffsetDateTime;
 
 use super::failure::Failure;
-use crate::{ContextTurn, NewTurn, StoreError, StoredTurn};
+use super::statements::CLAIM_LIFE;
+use crate::{Claim, ContextTurn, NewTurn, StoreError, StoredTurn, transfer::ClaimRecord};
 
 /// The columns that [`stored_turn`] reads, of `turns` joined with `sessions`.
 pub(super) const STORED_TURN: &str = "turns.turn, sessions.session, persona, provider, model, source, started_at, \
@@ -85,6 +88,15 @@ pub(super) fn context_turn(row: &Row<'_>) -> Result<ContextTurn, Failure> {
         notes: notes(row)?,
         transcript: outcome.transcript,
     })
+}
+
+/// Of the columns `key, digest, turn, created_at`; none if it is bound no more.
+pub(super) fn claim_record(row: &Row<'_>, now: OffsetDateTime) -> Result<Option<ClaimRecord>, Failure> {
+    let created_at = i128::from(row.get::<_, i64>("created_at")?);
+    let created_at = OffsetDateTime::from_unix_timestamp_nanos(created_at).map_err(|_| damaged("created_at"))?;
+    let Ok(left) = Duration::try_from(created_at + CLAIM_LIFE - now) else { return Ok(None) };
+    let claim = Claim { key: id(row, "key")?, digest: column(row, "digest")?, turn: turn_id(row, "turn")? };
+    Ok((!left.is_zero()).then_some(ClaimRecord { claim, left }))
 }
 
 fn turn_info(row: &Row<'_>) -> Result<TurnInfo, Failure> {

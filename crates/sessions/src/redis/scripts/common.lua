@@ -8,6 +8,7 @@ local function turn_key(tag, id) return P .. '{' .. tag .. '}:turn:' .. id end
 local function all_key(tag) return P .. '{' .. tag .. '}:all' end
 local function current_key(tag) return P .. '{' .. tag .. '}:current' end
 local function last_key(tag) return P .. '{' .. tag .. '}:last' end
+local function importing_key(tag) return P .. '{' .. tag .. '}:importing' end
 local function session_of(id) return call('GET', P .. 'turn:' .. id) end
 
 -- A member of the two sets: equal places are ordered by it.
@@ -121,7 +122,7 @@ local function forget(tag, member)
 end
 
 local function forget_session(tag)
-    call('DEL', all_key(tag), current_key(tag), last_key(tag))
+    call('DEL', all_key(tag), current_key(tag), last_key(tag), importing_key(tag))
     call('HINCRBY', P .. 'counts', 'sessions', -1)
 end
 
