@@ -29,6 +29,8 @@ pub enum Command {
     Check,
     /// Chat in this terminal
     Chat(ChatArgs),
+    /// Move all sessions from the SQLite file of the settings to their Redis. Can be run again: what is there already is left
+    Migrate(MigrateArgs),
     /// Look after the models that run in this process
     Model {
         /// What to do with them.
@@ -57,6 +59,31 @@ pub struct ChatArgs {
     /// Persona to talk to [default: the one of the settings]
     #[arg(long, value_name = "ID")]
     pub persona: Option<String>,
+}
+
+/// From where to where sessions move. The server has to be stopped meanwhile; the file stays as it is.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+pub struct MigrateArgs {
+    /// Where they are
+    #[arg(long, value_enum)]
+    pub from: StoreKind,
+
+    /// Where they are to be
+    #[arg(long, value_enum)]
+    pub to: StoreKind,
+
+    /// Only say how many there are
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// What keeps sessions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum StoreKind {
+    /// The file of the settings
+    Sqlite,
+    /// The Redis of the settings
+    Redis,
 }
 
 /// What to do with local models.

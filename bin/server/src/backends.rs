@@ -94,7 +94,7 @@ impl Backends {
     /// As [`connect`](Self::connect).
     pub async fn in_memory(settings: &Settings) -> Result<Self, BackendError> {
         let mut alone = settings.clone();
-        alone.sessions = SessionsSettings { place: SessionsPlace::Memory, retention: None };
+        alone.sessions = SessionsSettings { place: SessionsPlace::Memory, file: None, retention: None };
         alone.redis = None;
         let Shared { cache, log, board } = shared(&alone)?;
         Ok(Self { providers: providers(settings)?, cache, store: open_store(&alone).await?, log, board })

@@ -35,8 +35,13 @@ pub(crate) fn shared(
 
 /// The sessions that all instances share.
 pub(crate) fn sessions(settings: &RedisSettings) -> Result<Arc<dyn SessionStore>, BackendError> {
+    Ok(Arc::new(sessions_by(settings, settings.deadline)?))
+}
+
+/// The same, with another deadline for each call.
+pub(crate) fn sessions_by(settings: &RedisSettings, deadline: Duration) -> Result<RedisSessions, BackendError> {
     let sessions = RedisSessionsSettings { prefix: settings.prefix.clone(), ..RedisSessionsSettings::default() };
-    Ok(Arc::new(RedisSessions::new(link(settings, settings.deadline)?, sessions, &Handle::current())))
+    Ok(RedisSessions::new(link(settings, deadline)?, sessions, &Handle::current()))
 }
 
 /// Reaches the servers; where they are, without user and password, and why they do not answer.

@@ -59,6 +59,7 @@ impl SessionRecord {
     }
 
     /// The number after which new turns come.
+    #[cfg(feature = "redis")]
     pub(crate) fn last_number(&self) -> u64 {
         self.turns.iter().flat_map(|turn| [turn.order, turn.place]).max().unwrap_or(0)
     }

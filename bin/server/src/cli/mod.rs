@@ -2,6 +2,7 @@
 
 mod chat;
 mod check;
+mod migrate;
 mod model;
 mod persona;
 mod remote;
@@ -29,6 +30,7 @@ pub async fn run(args: &Args) -> Result<(), StartError> {
         }
         Command::Check => check::run(&prepared(args)?).await,
         Command::Chat(chat) => chat::run(&prepared(args)?, &chat).await,
+        Command::Migrate(migrate) => migrate::run(&prepared(args)?, &migrate).await,
         Command::Model { command } => model::run(&prepared(args)?, &command).await,
         // A pack's author may have no settings, or none that are valid: they are read only where they are needed.
         Command::Persona { command } => persona::run(&command, &|| Settings::load(args, &ProcessEnv)),

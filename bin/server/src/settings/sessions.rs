@@ -9,6 +9,8 @@ use super::{resolve::Resolve, values};
 pub struct SessionsSettings {
     /// The place.
     pub place: SessionsPlace,
+    /// The SQLite file that they would be in without Redis, if one is known: where `migrate` takes them from.
+    pub file: Option<PathBuf>,
     /// The age at which turns are forgotten; none: never.
     pub retention: Option<Duration>,
 }
@@ -23,6 +25,9 @@ pub enum SessionsPlace {
     /// In the Redis of the settings, with other instances.
     Redis,
 }
+
+/// The name of the file where no path says another.
+const FILE: &str = "sessions.db";
 
 /// What keeps them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -46,6 +51,11 @@ pub(super) struct SessionsForm {
 impl SessionsForm {
     /// `redis` is whether there is one.
     pub(super) fn resolve(self, redis: bool, at: &mut Resolve<'_>) -> SessionsSettings {
+        let file = match self.path.as_deref().map(str::trim) {
+            Some(":memory:" | "") => None,
+            Some(path) => Some(at.path(path)),
+            None => at.user_folder("XDG_DATA_HOME", ".local/share").map(|folder| folder.join(FILE)),
+        };
         let place = match self.backend {
             Backend::Redis if !redis => {
                 at.mistake(
@@ -56,27 +66,24 @@ impl SessionsForm {
             }
             Backend::Redis => SessionsPlace::Redis,
             Backend::Auto if redis => SessionsPlace::Redis,
-            Backend::Auto | Backend::Sqlite => sqlite_place(self.path.as_deref(), at),
+            Backend::Auto | Backend::Sqlite => sqlite_place(self.path.as_deref(), file.clone(), at),
         };
         let retention = Some(self.retention_days).filter(|days| *days > 0);
-        SessionsSettings { place, retention: retention.map(|days| Duration::from_secs(days * 24 * 60 * 60)) }
+        SessionsSettings { place, file, retention: retention.map(|days| Duration::from_secs(days * 24 * 60 * 60)) }
     }
 }
 
-fn sqlite_place(path: Option<&str>, at: &mut Resolve<'_>) -> SessionsPlace {
-    match path.map(str::trim) {
-        Some(":memory:") => SessionsPlace::Memory,
-        Some("") => {
+fn sqlite_place(path: Option<&str>, file: Option<PathBuf>, at: &mut Resolve<'_>) -> SessionsPlace {
+    match (path.map(str::trim), file) {
+        (_, Some(file)) => SessionsPlace::File(file),
+        (Some(":memory:"), None) => SessionsPlace::Memory,
+        (Some(_), None) => {
             at.mistake(&["sessions", "path"], "expected a file, or :memory:");
             SessionsPlace::Memory
         }
-        Some(path) => SessionsPlace::File(at.path(path)),
-        None => match at.user_folder("XDG_DATA_HOME", ".local/share") {
-            Some(folder) => SessionsPlace::File(folder.join("sessions.db")),
-            None => {
-                at.mistake(&["sessions", "path"], "is needed, since neither XDG_DATA_HOME nor HOME is set");
-                SessionsPlace::Memory
-            }
-        },
+        (None, None) => {
+            at.mistake(&["sessions", "path"], "is needed, since neither XDG_DATA_HOME nor HOME is set");
+            SessionsPlace::Memory
+        }
     }
 }

@@ -11,6 +11,7 @@
 mod away;
 mod cost;
 mod living;
+mod moving;
 mod providers;
 mod refusing;
 mod servers;

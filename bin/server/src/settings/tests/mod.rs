@@ -68,7 +68,8 @@ fn without_anything_the_defaults_hold() {
     let cache = CacheSettings { enabled: true, ttl: Duration::from_secs(3600), max_bytes: 64 << 20 };
     assert_eq!(settings.cache, cache);
     let database = PathBuf::from("/home/learner/.local/share/hitesh-ai/sessions.db");
-    assert_eq!(settings.sessions, SessionsSettings { place: SessionsPlace::File(database), retention: None });
+    let file = Some(database.clone());
+    assert_eq!(settings.sessions, SessionsSettings { place: SessionsPlace::File(database), file, retention: None });
     assert_eq!((settings.turns.disconnect_grace, settings.turns.max_history_messages), (Duration::from_secs(15), 10));
     assert_eq!(settings.turns.on_disconnect, OnDisconnect::Stop);
     assert_eq!(settings.page, PageSettings { sharing: false });
@@ -195,7 +196,7 @@ fn any_scalar_can_be_set_by_a_variable() {
         .var("HITESH_PAGE__SHARING", "true")
         .settings();
     let week = Duration::from_secs(7 * 86_400);
-    assert_eq!(settings.sessions, SessionsSettings { place: SessionsPlace::Memory, retention: Some(week) });
+    assert_eq!(settings.sessions, SessionsSettings { place: SessionsPlace::Memory, file: None, retention: Some(week) });
     assert_eq!(settings.cache.ttl, Duration::from_millis(1500));
     assert_eq!(settings.limits.rate().map(|rate| (rate.per_minute.get(), rate.burst.get())), Some((60, 10)));
     assert_eq!(settings.turns.disconnect_grace, Duration::from_millis(250));
