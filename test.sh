@@ -132,6 +132,7 @@ test_packages() {
     local missing=()
     command -v redis-server >/dev/null 2>&1 || missing+=(redis-server)
     command -v openssl >/dev/null 2>&1 || missing+=(openssl)
+    [[ -x /usr/sbin/nginx ]] || command -v nginx >/dev/null 2>&1 || missing+=(nginx-light)
     [[ -x "${CHROMIUM:-/usr/bin/chromium}" ]] || missing+=(chromium)
     command -v node >/dev/null 2>&1 || missing+=(nodejs)
     command -v npm >/dev/null 2>&1 || missing+=(npm)

@@ -9,6 +9,7 @@
 )]
 
 mod away;
+mod balancer;
 mod cost;
 mod living;
 mod moving;
