@@ -4,6 +4,7 @@ use std::{
     time::Duration,
 };
 
+use futures::FutureExt;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{
@@ -18,8 +19,10 @@ use tokio::{
 /// Replies are let go when nothing more has been asked for so long: what was asked by then went side by side.
 const QUIET: Duration = Duration::from_millis(80);
 
-/// A way to a server on which round trips can be seen: it holds all replies until nobody asks anything any more without
-/// one, and then lets them go together. What is asked between two such moments took one round trip.
+/// A way to a server that can be a bad one: it delays replies, and breaks off.
+///
+/// Round trips can be seen on it: then it holds all replies until nobody asks anything any more without one, and lets them
+/// go together. What is asked between two such moments took one round trip.
 pub struct Rounds {
     port: u16,
     shared: Arc<Shared>,
@@ -33,6 +36,10 @@ struct Shared {
     heard: Notify,
     /// Counts the moments.
     moments: watch::Sender<u64>,
+    /// How long a reply takes on its way.
+    delay: Mutex<Duration>,
+    /// Counts how often all connections were broken.
+    cuts: watch::Sender<u64>,
 }
 
 impl Rounds {
@@ -45,6 +52,8 @@ impl Rounds {
             rounds: Mutex::default(),
             heard: Notify::new(),
             moments: watch::Sender::new(0),
+            delay: Mutex::default(),
+            cuts: watch::Sender::new(0),
         });
         let tasks =
             vec![tokio::spawn(accept(listener, port, Arc::clone(&shared))), tokio::spawn(release(Arc::clone(&shared)))];
@@ -54,6 +63,16 @@ impl Rounds {
     /// Its port on this machine.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Lets each reply take so long from now on.
+    pub fn delay(&self, by: Duration) {
+        *self.shared.delay.lock().expect("no panic") = by;
+    }
+
+    /// Breaks all connections: what was asked may have been done, and nobody is told. New ones are let through.
+    pub fn cut(&self) {
+        self.shared.cuts.send_modify(|cut| *cut += 1);
     }
 
     /// What was sent in each round trip while `work` was done.
@@ -80,8 +99,15 @@ async fn accept(listener: TcpListener, port: u16, shared: Arc<Shared>) {
         let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await else { continue };
         let (from_client, to_client) = client.into_split();
         let (from_server, to_server) = server.into_split();
-        tokio::spawn(ask(from_client, to_server, Arc::clone(&shared)));
-        tokio::spawn(reply(from_server, to_client, Arc::clone(&shared)));
+        for way in [
+            ask(from_client, to_server, Arc::clone(&shared)).boxed(),
+            reply(from_server, to_client, Arc::clone(&shared)).boxed(),
+        ] {
+            let mut cuts = shared.cuts.subscribe();
+            tokio::spawn(async move {
+                tokio::select! { () = way => {}, _ = cuts.changed() => {} }
+            });
+        }
     }
 }
 
@@ -110,6 +136,8 @@ async fn reply(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, shared: Arc<Shar
                 return;
             }
         }
+        let delay = *shared.delay.lock().expect("no panic");
+        tokio::time::sleep(delay).await;
         if to.write_all(&buffer[..length]).await.is_err() {
             return;
         }

@@ -1,7 +1,7 @@
 //! Redis stands still, dies, comes back.
 use std::time::{Duration, Instant};
 
-use hitesh_tests_api::{Answer, Gate, RedisServer, Script, Server, ServerBuilder, Upstream, eventually};
+use hitesh_tests_api::{Answer, Gate, RedisServer, Rounds, Script, Server, ServerBuilder, Upstream, eventually};
 use serde_json::json;
 
 use crate::instance;
@@ -191,6 +191,11 @@ async fn under_load_five_seconds_without_sessions_acknowledge_nothing_that_is_no
     healthy(&server).await;
     let refused = asked.iter().filter(|(_, status, ..)| *status == 503).count();
     assert!(refused > 0 && refused < asked.len(), "{refused} of {}", asked.len());
+    expect_kept(&server, &asked).await;
+}
+
+/// Each turn that was acknowledged is there once, and none is open.
+async fn expect_kept(server: &Server, asked: &[(Instant, u16, Duration, String)]) {
     for who in 0..16 {
         let history = server.client().history(&format!("s{who}")).await;
         let kept = |content: &str| history.iter().filter(|message| message["content"] == *content).count();
@@ -198,7 +203,47 @@ async fn under_load_five_seconds_without_sessions_acknowledge_nothing_that_is_no
             // One that was refused while it was on its way may be there, ended as its caller was told.
             assert!(kept(content) == 1 || (*status == 503 && kept(content) == 0), "{status} {content}");
         }
+        let whole = |content: &str| {
+            history.windows(2).any(|pair| pair[0]["content"] == *content && pair[1]["status"] == "completed")
+        };
+        for (_, _, _, content) in asked.iter().filter(|(_, status, _, content)| *status == 200 && kept(content) == 1) {
+            assert!(whole(content), "{content} was told to be whole");
+        }
         let open = history.iter().filter(|message| message["status"] == "running").count();
         assert_eq!(open, 0, "{history:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_way_to_redis_that_delays_and_breaks_off_loses_and_doubles_nothing() {
+    let (redis, upstream) = (RedisServer::start().await, Upstream::numbered().await);
+    let way = Rounds::to(redis.port()).await;
+    let how = ServerBuilder::asking(&upstream).env("REDIS_URL", format!("redis://127.0.0.1:{}", way.port()));
+    let server = how.start().await;
+    let until = Instant::now() + Duration::from_secs(6);
+    let bad_way = async {
+        for delay in [0, 5, 40, 120, 0, 5, 40, 0].into_iter().map(Duration::from_millis).cycle() {
+            tokio::time::sleep(Duration::from_millis(370)).await;
+            way.delay(delay);
+            way.cut();
+            if Instant::now() > until {
+                return way.delay(Duration::ZERO);
+            }
+        }
+    };
+    let askers = futures::future::join_all((0..16).map(|who| keep_asking(&server, who, until)));
+    let (asked, ()) = tokio::join!(askers, bad_way);
+    let asked = asked.concat();
+    let answered = asked.iter().filter(|(_, status, ..)| *status == 200).count();
+    eprintln!("{answered} of {} were answered; the others were refused", asked.len());
+    assert!(answered > 0 && answered < asked.len());
+    healthy(&server).await;
+    // Turns in doubt are ended as their callers were told within a lease.
+    eventually("no turn to be open any more", || async {
+        let metrics = server.client().get("/metrics").await.text();
+        metrics.contains("\nhitesh_turns_in_flight 0\n").then_some(())
+    })
+    .await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    expect_kept(&server, &asked).await;
 }
