@@ -4,6 +4,7 @@ use std::{
     future::Future,
     io,
     net::{SocketAddr, TcpListener},
+    sync::Arc,
     time::Duration,
 };
 
@@ -12,7 +13,7 @@ use hitesh_chat::Engine;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::{
-    http::{self, Http},
+    http::{self, Http, SharedLimit},
     settings::{ServerSettings, Settings},
 };
 
@@ -47,12 +48,16 @@ impl Application {
     ///
     /// # Errors
     /// If the address can't be bound.
-    pub fn build(settings: &Settings, engine: Engine) -> Result<Self, StartError> {
+    pub fn build(
+        settings: &Settings,
+        engine: Engine,
+        shared_limit: Option<Arc<dyn SharedLimit>>,
+    ) -> Result<Self, StartError> {
         let wanted = settings.server.address();
         let failed = |source| StartError { address: wanted, source };
         let listener = listen(wanted).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let http = Data::new(Http::new(settings, engine.clone()));
+        let http = Data::new(Http::new(settings, engine.clone(), shared_limit));
         Ok(Self { listener, address, http, engine, settings: settings.server.clone() })
     }
 

@@ -15,6 +15,7 @@ use hitesh_sessions::{
 };
 use hitesh_turnlog::TurnLog;
 
+use crate::http::SharedLimit;
 #[cfg(feature = "redis")]
 use crate::redis;
 use crate::settings::{
@@ -34,6 +35,8 @@ pub struct Backends {
     pub log: Option<Arc<dyn TurnLog>>,
     /// Where instances tell each other how providers do.
     pub board: Option<Arc<dyn BreakerBoard>>,
+    /// Where instances count the requests of one caller together.
+    pub limit: Option<Arc<dyn SharedLimit>>,
 }
 
 /// Why a backend that the server can't do without is not there.
@@ -84,8 +87,8 @@ impl Backends {
                 turns => tracing::warn!(turns, "turns that a crash left open were ended"),
             }
         }
-        let Shared { cache, log, board } = shared(settings)?;
-        Ok(Self { providers: providers(settings)?, cache, store, log, board })
+        let Shared { cache, log, board, limit } = shared(settings)?;
+        Ok(Self { providers: providers(settings)?, cache, store, log, board, limit })
     }
 
     /// The same with sessions in memory: for a chat in a terminal.
@@ -96,8 +99,8 @@ impl Backends {
         let mut alone = settings.clone();
         alone.sessions = SessionsSettings { place: SessionsPlace::Memory, file: None, retention: None };
         alone.redis = None;
-        let Shared { cache, log, board } = shared(&alone)?;
-        Ok(Self { providers: providers(settings)?, cache, store: open_store(&alone).await?, log, board })
+        let Shared { cache, log, board, limit } = shared(&alone)?;
+        Ok(Self { providers: providers(settings)?, cache, store: open_store(&alone).await?, log, board, limit })
     }
 }
 
@@ -122,6 +125,7 @@ pub(crate) struct Shared {
     pub(crate) cache: Arc<dyn Cache>,
     pub(crate) log: Option<Arc<dyn TurnLog>>,
     pub(crate) board: Option<Arc<dyn BreakerBoard>>,
+    pub(crate) limit: Option<Arc<dyn SharedLimit>>,
 }
 
 fn shared(settings: &Settings) -> Result<Shared, BackendError> {
@@ -129,13 +133,14 @@ fn shared(settings: &Settings) -> Result<Shared, BackendError> {
     let own = enabled.then(|| MokaCache::new(max_bytes));
     #[cfg(feature = "redis")]
     if let Some(shared) = &settings.redis {
-        return redis::shared(own, shared, settings.sessions.place == SessionsPlace::Redis);
+        let with_sessions = settings.sessions.place == SessionsPlace::Redis;
+        return redis::shared(own, shared, with_sessions, settings.limits.rate());
     }
     let cache: Arc<dyn Cache> = match own {
         Some(own) => Arc::new(own),
         None => Arc::new(NoCache),
     };
-    Ok(Shared { cache, log: None, board: None })
+    Ok(Shared { cache, log: None, board: None, limit: None })
 }
 
 fn shared_store(settings: &Settings) -> Result<Arc<dyn SessionStore>, BackendError> {

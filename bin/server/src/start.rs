@@ -60,11 +60,11 @@ pub async fn serve(
     let stop = shutdown::signal()?;
     let hang_ups = reload::hang_ups()?;
     let backends = Backends::connect(&settings).await?;
-    let (listed, board) = (backends.providers.clone(), backends.board.clone());
+    let (listed, board, limit) = (backends.providers.clone(), backends.board.clone(), backends.limit.clone());
     let engine = engine(&settings, backends)?;
     let background = CancellationToken::new();
     let _background = background.clone().drop_guard();
-    let application = Application::build(&settings, engine.clone())?;
+    let application = Application::build(&settings, engine.clone(), limit)?;
     let reload = Reload { engine: engine.clone(), read: Arc::new(read), settings: settings.clone(), listed };
     maintenance::start(&settings, &engine, board, application.sampling(), reload.run(hang_ups), &background);
     let served = application.run_until(stop).await;

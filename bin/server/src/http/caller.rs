@@ -1,9 +1,6 @@
 //! Who asks, and whether they may.
 
-use std::{
-    future::{Ready, ready},
-    net::IpAddr,
-};
+use std::net::IpAddr;
 
 use actix_web::{
     FromRequest, HttpRequest,
@@ -11,6 +8,7 @@ use actix_web::{
     http::{Uri, header},
     web::Data,
 };
+use futures::{FutureExt, future::LocalBoxFuture};
 use hitesh_domain::{ErrorCode, Owner};
 
 use super::{
@@ -30,32 +28,33 @@ pub(super) struct Caller {
 
 impl FromRequest for Caller {
     type Error = ApiError;
-    type Future = Ready<Result<Self, ApiError>>;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Self::of(request))
+        let request = request.clone();
+        async move { Self::of(&request).await }.boxed_local()
     }
 }
 
 impl Caller {
-    fn of(request: &HttpRequest) -> Result<Self, ApiError> {
+    async fn of(request: &HttpRequest) -> Result<Self, ApiError> {
         let http = http(request)?;
         let owner = http.keys.owner(request.headers());
         // Before the key is refused: guessing keys is asking too.
-        charge(http, request, owner.as_ref())?;
+        charge(http, request, owner.as_ref()).await?;
         owner.map(|owner| Self { owner }).ok_or_else(|| ApiError::new(Code::Unauthorized))
     }
 }
 
 /// Counts the request for the owner of its key, or for the address that it came from.
-fn charge(http: &Http, request: &HttpRequest, owner: Option<&Owner>) -> Result<(), ApiError> {
+async fn charge(http: &Http, request: &HttpRequest, owner: Option<&Owner>) -> Result<(), ApiError> {
     let Some(limit) = &http.request_limit else { return Ok(()) };
     let who = match owner.filter(|owner| **owner != Owner::public()) {
         Some(owner) => Who::Owner(owner.clone()),
         None => peer(request)
             .map_or(Who::Others, |peer| Who::at(client_address(peer, request.headers(), &http.trusted_proxies))),
     };
-    limit.check(who).map_err(|wait| ApiError::new(Code::RateLimited).after(wait))
+    limit.check(who).await.map_err(|wait| ApiError::new(Code::RateLimited).after(wait))
 }
 
 /// The operator: who shows the admin key, or, when none is configured, who asks from the server's own machine.
@@ -64,15 +63,16 @@ pub(super) struct Admin;
 
 impl FromRequest for Admin {
     type Error = ApiError;
-    type Future = Ready<Result<Self, ApiError>>;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Self::of(request))
+        let request = request.clone();
+        async move { Self::of(&request).await }.boxed_local()
     }
 }
 
 impl Admin {
-    fn of(request: &HttpRequest) -> Result<Self, ApiError> {
+    async fn of(request: &HttpRequest) -> Result<Self, ApiError> {
         let http = http(request)?;
         let may = if http.keys.has_admin() {
             http.keys.is_admin(request.headers())
@@ -82,7 +82,7 @@ impl Admin {
         if may {
             return Ok(Self);
         }
-        charge(http, request, None)?;
+        charge(http, request, None).await?;
         Err(ApiError::new(Code::Forbidden))
     }
 }

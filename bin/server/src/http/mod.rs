@@ -47,6 +47,7 @@ use actix_web::{
 use hitesh_chat::Engine;
 use ipnet::IpNet;
 
+pub use self::rate_limit::SharedLimit;
 use self::{
     dashboard::Samples, error::ApiError, keys::Keys, metrics::Requests, page::ChatPage, rate_limit::RequestLimit,
 };
@@ -74,13 +75,13 @@ pub struct Http {
 }
 
 impl Http {
-    /// The HTTP side of `engine`.
-    pub fn new(settings: &Settings, engine: Engine) -> Self {
+    /// The HTTP side of `engine`. `shared_limit`: where other instances count the requests of one caller too.
+    pub fn new(settings: &Settings, engine: Engine, shared_limit: Option<Arc<dyn SharedLimit>>) -> Self {
         Self {
             engine,
             keys: Keys::new(&settings.auth),
             page: ChatPage::new(settings),
-            request_limit: settings.limits.rate().map(RequestLimit::new),
+            request_limit: settings.limits.rate().map(|rate| RequestLimit::new(rate, shared_limit)),
             requests: Requests::default(),
             samples: Arc::default(),
             trusted_proxies: settings.limits.trusted_proxies.clone(),

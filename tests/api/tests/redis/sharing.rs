@@ -142,3 +142,29 @@ async fn user_and_password_are_used_and_never_shown() {
     assert!(check.log.contains("it refused the user or the password"), "{}", check.log);
     assert!(!check.log.contains("hunter") && !check.status.success(), "{}", check.log);
 }
+
+#[tokio::test]
+async fn requests_of_a_caller_are_counted_together_while_redis_is_there() {
+    let (mut redis, upstream) = (RedisServer::start().await, Upstream::numbered().await);
+    let limited = "[limits]\nrequests_per_minute = 1\nburst = 4\n[auth]\n\
+        keys = [{ id = \"web\", key = \"a-users-key-of-length\" }, { id = \"app\", key = \"another-users-key-here\" }]";
+    let how = || builder(&redis, &upstream).settings(limited);
+    let (a, b) = tokio::join!(how().start(), how().start());
+    let ask = async |server: &Server, key: &str| {
+        let client = server.client().with_header("authorization", &format!("Bearer {key}"));
+        client.get("/api/chat/history?session_id=s").await
+    };
+    for server in [&a, &b, &a, &b] {
+        assert_eq!(ask(server, "a-users-key-of-length").await.status, 200);
+    }
+    for server in [&a, &b] {
+        let refused = ask(server, "a-users-key-of-length").await;
+        refused.expect_error(429, "rate_limited");
+        assert!((1..=60).contains(&refused.retry_after()), "{}", refused.retry_after());
+        assert_eq!(ask(server, "another-users-key-here").await.status, 200, "another caller is another one");
+    }
+    redis.kill().await;
+    // The store is away too: what is not refused for its number is refused for that.
+    let alone = ask(&a, "another-users-key-here").await;
+    alone.expect_error(503, "store_unavailable");
+}

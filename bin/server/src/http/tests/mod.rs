@@ -82,7 +82,7 @@ async fn service(
         settings: EngineSettings::default(),
         runtime: Handle::current(),
     });
-    let http = Data::new(Http::new(&settings, engine.clone()));
+    let http = Data::new(Http::new(&settings, engine.clone(), None));
     Fixture { service: test::init_service(app(http)).await, engine }
 }
 

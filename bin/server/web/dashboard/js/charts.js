@@ -8,10 +8,15 @@ import { clock } from "./words.js";
 /** @typedef {import("./figures.js").Figures} Figures */
 
 const HEIGHT = 190;
-/** What the charts go back, in seconds, also while there is less. */
-const WINDOW = 15 * 60;
+/** What the charts go back at least, in seconds: a server that has just started has less to tell. */
+const LEAST = 2 * 60;
 /** Lines differ in more than their colour. */
 const DASHES = [[], [7, 4], [2, 3]];
+
+/** Labels of moments; with seconds where minutes would say the same twice. @param {any} _ @param {number[]} at */
+function times(_, at, _axis, _space, /** @type {number} */ apart) {
+  return at.map((one) => clock(one).slice(0, apart < 60 ? 8 : 5));
+}
 
 /** One chart, whose room does not change when figures come. */
 export class Chart {
@@ -84,12 +89,12 @@ export class Chart {
       legend: { show: false },
       cursor: { drag: { x: false, y: false }, points: { size: 7 } },
       scales: {
-        x: { range: (/** @type {any} */ _, /** @type {number} */ _first, /** @type {number} */ last) => [last - WINDOW, last] },
+        x: { range: (/** @type {any} */ _, /** @type {number} */ first, /** @type {number} */ last) => [Math.min(first, last - LEAST), last] },
         y: { range: (/** @type {any} */ _, /** @type {number | null} */ _low, /** @type {number | null} */ high) => [0, this.#top(high)] },
       },
       series: [{}, ...series],
       axes: [
-        { ...axis, grid: { show: false }, size: 30, space: 60, values: (/** @type {any} */ _, /** @type {number[]} */ at) => at.map((one) => clock(one).slice(0, 5)) },
+        { ...axis, grid: { show: false }, size: 30, space: 60, values: times },
         { ...axis, grid: { stroke: color("--line"), width: 1 }, size: 68, space: 44, values: (/** @type {any} */ _, /** @type {number[]} */ at) => at.map(this.#spec.format) },
       ],
       padding: [12, 10, 0, 0],

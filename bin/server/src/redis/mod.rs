@@ -1,5 +1,7 @@
 //! The Redis that instances share, as backends.
 
+mod limit;
+
 use std::{sync::Arc, time::Duration};
 
 use hitesh_cache::{Cache, MokaCache, NoCache, RedisCache, TieredCache};
@@ -9,28 +11,33 @@ use hitesh_sessions::{RedisSessions, RedisSessionsSettings, SessionStore};
 use hitesh_turnlog::{LogTimes, RedisTurnLog, TurnLog};
 use tokio::runtime::Handle;
 
+use self::limit::RedisLimit;
 use crate::{
     backends::{BackendError, Shared},
-    settings::RedisSettings,
+    http::SharedLimit,
+    settings::{Rate, RedisSettings},
 };
 
-/// `own` before the cache that all instances share, how providers do, and, if they share sessions too, the logs of their
+/// `own` before the cache that all instances share, how providers do, who asks how often, and, if they share sessions too, the logs of their
 /// generations. All by one link: a Redis that is away costs an answer one deadline, not two.
 pub(crate) fn shared(
     own: Option<MokaCache>,
     settings: &RedisSettings,
     with_sessions: bool,
+    rate: Option<Rate>,
 ) -> Result<Shared, BackendError> {
     let link = Arc::new(link(settings, settings.cache_deadline)?);
     let log = with_sessions.then(|| {
         Arc::new(RedisTurnLog::new(Arc::clone(&link), &settings.prefix, LogTimes::default())) as Arc<dyn TurnLog>
     });
     let board: Arc<dyn BreakerBoard> = Arc::new(RedisBreakerBoard::new(Arc::clone(&link), &settings.prefix));
+    let limit =
+        rate.map(|rate| Arc::new(RedisLimit::new(Arc::clone(&link), &settings.prefix, rate)) as Arc<dyn SharedLimit>);
     let cache: Arc<dyn Cache> = match own {
         Some(own) => Arc::new(TieredCache::new(own, RedisCache::new(link, &settings.prefix))),
         None => Arc::new(NoCache),
     };
-    Ok(Shared { cache, log, board: Some(board) })
+    Ok(Shared { cache, log, board: Some(board), limit })
 }
 
 /// The sessions that all instances share.
