@@ -97,7 +97,7 @@ export class Chart {
         { ...axis, grid: { show: false }, size: 30, space: 60, values: times },
         { ...axis, grid: { stroke: color("--line"), width: 1 }, size: 68, space: 44, values: (/** @type {any} */ _, /** @type {number[]} */ at) => at.map(this.#spec.format) },
       ],
-      padding: [12, 10, 0, 0],
+      padding: [12, 28, 0, 0],
       hooks: { setCursor: [(/** @type {any} */ plot) => this.#read(plot.cursor.idx ?? null)] },
     };
     this.#plot = new uPlot(options, this.#data, this.#room);
