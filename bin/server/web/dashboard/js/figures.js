@@ -31,7 +31,7 @@ export const CHARTS = [
     format: number,
     series: [
       { name: "ended", color: "--accent", values: perMinute("turns") },
-      { name: "without a whole answer", color: "--danger", values: perMinute("turn_errors") },
+      { name: "not whole", color: "--danger", values: perMinute("turn_errors") },
     ],
   },
   {
