@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hitesh_tests_api::{Answer, Client, Script, Server, ServerBuilder, Upstream};
+use hitesh_tests_api::{Answer, Client, Script, Server, ServerBuilder, Upstream, eventually};
 use serde_json::{Value, json};
 
 /// Kills in all, over all lanes.
@@ -135,6 +135,11 @@ async fn lane(number: usize, kills: usize, upstream: Arc<Upstream>) -> (usize, u
             keep_asking(server.fresh_client(), name, Arc::clone(&told))
         });
         let killed = async {
+            // One in four dies at any time after its start, the others once turns are on their way, however slow the machine is.
+            if run % 4 > 0 {
+                eventually("a turn to begin", || async { (!told.lock().unwrap().begun.is_empty()).then_some(()) })
+                    .await;
+            }
             // The moment is to be random: this sleep waits for nothing.
             tokio::time::sleep(Duration::from_micros(dice.roll(200_000))).await;
             server.kill_now();

@@ -97,9 +97,11 @@ async fn nothing_that_was_acknowledged_is_lost_or_doubled_when_instances_die() {
     for death in 0..6 {
         let callers = (0..6)
             .map(|caller| keep_asking(dying.fresh_client(), format!("death{death}-caller{caller}"), Arc::clone(&told)));
+        let before = told.lock().unwrap().len();
         let killed = async {
+            eventually("answers", || async { (told.lock().unwrap().len() > before + 3).then_some(()) }).await;
             // The moment is to be random: this sleep waits for nothing.
-            tokio::time::sleep(Duration::from_millis(150 + 37 * death)).await;
+            tokio::time::sleep(Duration::from_millis(37 * death)).await;
             dying.kill_now();
         };
         tokio::join!(futures::future::join_all(callers), killed);
