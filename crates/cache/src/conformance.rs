@@ -24,17 +24,36 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 /// Makes a `#[tokio::test]` of each promise. `$make` is a future of `(Arc<dyn Cache>, T)`; the `T` is dropped after
 /// the cache.
+///
+/// With `in one world` it makes one test of all: `$world` is what takes long to start, and `$make` gives an empty cache in it by
+/// the name of a promise. Which promise was being checked stands in the test's output.
 #[macro_export]
 macro_rules! conformance_tests {
+    (in one world $world:expr, $make:expr) => {
+        #[tokio::test]
+        async fn every_promise_is_kept() {
+            let world = $world;
+            $crate::conformance_tests! { @list @one_after_the_other (&world, $make) }
+        }
+    };
     ($make:expr) => {
-        $crate::conformance_tests! { @each $make;
+        $crate::conformance_tests! { @list @each ($make) }
+    };
+    (@list @$how:ident $with:tt) => {
+        $crate::conformance_tests! { @$how $with
             an_unknown_key_is_a_miss, a_value_is_found_under_its_key_only, any_bytes_come_back_as_they_were,
             a_large_value_comes_back_as_it_was, a_second_value_replaces_the_first, an_entry_expires,
             a_new_value_has_a_new_life, a_life_of_zero_is_none, clearing_counts_and_empties,
             a_value_put_after_clearing_is_found, every_lookup_is_counted, concurrent_callers_never_get_each_others_values,
         }
     };
-    (@each $make:expr; $($promise:ident),+ $(,)?) => {
+    (@one_after_the_other ($world:expr, $make:expr) $($promise:ident),+ $(,)?) => {
+        $(
+            eprintln!("{}", stringify!($promise));
+            $crate::conformance::$promise($make($world, stringify!($promise))).await;
+        )+
+    };
+    (@each ($make:expr) $($promise:ident),+ $(,)?) => {
         $(
             #[tokio::test]
             async fn $promise() {

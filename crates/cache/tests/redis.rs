@@ -25,30 +25,28 @@ fn cache_by(servers: Servers, prefix: &str, deadline: Duration) -> RedisCache {
 }
 
 /// With as much time as a busy machine may take: this is for no tests of deadlines.
-fn patient(servers: Servers) -> Arc<dyn Cache> {
-    Arc::new(cache_by(servers, "test", Duration::from_secs(10)))
+fn patient(servers: Servers, prefix: &str) -> Arc<dyn Cache> {
+    Arc::new(cache_by(servers, prefix, Duration::from_secs(10)))
 }
 
 hitesh_cache::conformance_tests!(async {
     let server = RedisServer::start();
-    (patient(server.address().into()), server)
+    (patient(server.address().into(), "test"), server)
 });
 
 mod on_a_cluster {
     use super::*;
 
-    hitesh_cache::conformance_tests!(async {
-        let cluster = RedisCluster::start();
-        (patient(cluster.link()), cluster)
+    hitesh_cache::conformance_tests!(in one world RedisCluster::start(), |cluster: &RedisCluster, prefix| {
+        patient(cluster.link(), prefix)
     });
 }
 
 mod by_sentinels {
     use super::*;
 
-    hitesh_cache::conformance_tests!(async {
-        let set = SentinelSet::start();
-        (patient(set.link()), set)
+    hitesh_cache::conformance_tests!(in one world SentinelSet::start(), |set: &SentinelSet, prefix| {
+        patient(set.link(), prefix)
     });
 }
 

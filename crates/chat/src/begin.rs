@@ -1,6 +1,9 @@
 //! How a request becomes a turn: admitted, put into its context, answered from the cache or given to a generation.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use hitesh_cache::CacheKey;
 use hitesh_domain::{LogId, Owner, Replaces, SessionId, Source, TurnId, TurnInfo};
@@ -25,45 +28,80 @@ use crate::{
     turn::{Snapshot, Turn},
 };
 
+/// How long another instance may take from a key to the begin of its turn, before it counts as one that never comes: reads of the
+/// context and the cache.
+const BEGINNING: Duration = Duration::from_millis(500);
+
+/// The session of a turn.
+#[derive(Debug)]
+struct Place {
+    session: SessionId,
+    /// Nothing can have been said in it.
+    is_new: bool,
+}
+
+impl Place {
+    fn of(request: &TurnRequest) -> Self {
+        match request.session.clone().filter(|_| request.store) {
+            Some(session) => Self { session, is_new: false },
+            None => Self { session: SessionId::random(), is_new: true },
+        }
+    }
+}
+
 impl Inner {
     pub(crate) async fn start(
         self: &Arc<Self>,
         request: TurnRequest,
         replaces: Option<Replaces>,
     ) -> Result<Turn, EngineError> {
-        let Some(key) = request.idempotency.clone() else {
-            return self.begin(request, replaces, TurnId::now()).await;
-        };
+        let place = Place::of(&request);
         let owner = request.owner.clone();
+        let new = self.store.new_turn(&owner, &place.session);
+        let Some(key) = request.idempotency.clone() else {
+            return self.begin(request, replaces, place, new).await;
+        };
         let work = async {
             let digest = digest(&request, replaces.as_ref());
-            let new = TurnId::now();
             let claim = Claim { key: key.clone(), digest, turn: new };
             let bound = self.patient(self.store.claim(&owner, claim)).await?;
             if bound.digest != digest {
                 return Err(EngineError::IdempotencyConflict);
             }
             if bound.turn == new {
-                return self.begin(request, replaces, new).await;
+                return self.begin(request, replaces, place, new).await;
             }
-            match self.turn(&owner, bound.turn).await? {
+            match self.bound_turn(&owner, bound.turn).await? {
                 Some(turn) if turn.is_worth_repeating() => Ok(turn),
                 // It came to nothing, and the caller asks again: that is a new turn.
                 Some(_) => {
-                    let bound = self.patient(self.store.rebind(&owner, bound, TurnId::now())).await?;
-                    self.begin(request, replaces, bound.turn).await
+                    let bound = self.patient(self.store.rebind(&owner, bound, new)).await?;
+                    self.begin(request, replaces, place, bound.turn).await
                 }
                 // What it was bound to never began: this request is that turn.
-                None => self.begin(request, replaces, bound.turn).await,
+                None => self.begin(request, replaces, place, bound.turn).await,
             }
         };
         self.beginnings.alone(&owner, &key, work).await
+    }
+
+    /// The turn that a key is bound to. One that is not there never began, or another instance is just beginning it.
+    async fn bound_turn(&self, owner: &Owner, id: TurnId) -> Result<Option<Turn>, EngineError> {
+        let until = Instant::now() + BEGINNING;
+        loop {
+            let turn = self.turn(owner, id).await?;
+            if turn.is_some() || self.log.is_none() || Instant::now() >= until {
+                return Ok(turn);
+            }
+            tokio::time::sleep(BEGINNING / 20).await;
+        }
     }
 
     async fn begin(
         self: &Arc<Self>,
         request: TurnRequest,
         replaces: Option<Replaces>,
+        place: Place,
         id: TurnId,
     ) -> Result<Turn, EngineError> {
         if self.draining.is_cancelled() {
@@ -73,20 +111,17 @@ impl Inner {
         let started_at = OffsetDateTime::now_utc();
         let setup = self.setup.get();
         let persona = setup.personas.get(request.persona.as_ref()).ok_or(EngineError::PersonaUnknown)?;
-        let known = request.session.filter(|_| request.store);
-        let context_of = known.clone();
-        let session = known.unwrap_or_else(SessionId::random);
+        let Place { session, is_new } = place;
         let admission = tokio::select! {
             admission = self.registry.admit(&request.owner, &session) => admission?,
             () = self.draining.cancelled() => return Err(EngineError::Draining),
         };
-        let context = match &context_of {
-            None => Context::default(),
-            Some(session) => {
-                let turns = self.settings.max_history_messages.div_ceil(2);
-                let before = replaces.map(|replaces| replaces.turn);
-                self.patient(self.store.context(&request.owner, session, turns, before)).await?
-            }
+        let context = if is_new {
+            Context::default()
+        } else {
+            let turns = self.settings.max_history_messages.div_ceil(2);
+            let before = replaces.map(|replaces| replaces.turn);
+            self.patient(self.store.context(&request.owner, &session, turns, before)).await?
         };
         let ask = Arc::new(Ask {
             owner: request.owner.clone(),

@@ -26,9 +26,17 @@ impl Health {
             && self.providers.iter().any(|provider| !matches!(provider.state, ProviderState::Unavailable(_)))
     }
 
+    /// Why the session store, or a part of it, can't be reached.
+    pub fn store_away(&self) -> Option<&str> {
+        match &self.store {
+            Ok(stats) => stats.away.as_deref(),
+            Err(reason) => Some(reason),
+        }
+    }
+
     /// Whether anything is not as it should be.
     pub fn is_degraded(&self) -> bool {
-        self.store.is_err()
+        self.store_away().is_some()
             || self.cache.is_err()
             || self.providers.is_empty()
             || self.providers.iter().any(|p| p.state != ProviderState::Ready || p.breaker != BreakerState::Closed)

@@ -3,11 +3,11 @@
 use redis::{FromRedisValue, Value, from_redis_value_ref};
 
 /// How many slots a cluster has.
-pub(crate) const SLOTS: u16 = 16_384;
+pub const SLOTS: u16 = 16_384;
 
 /// The slot of a key: of what is between its first `{` and the next `}`, unless that is nothing, else of all of it.
 /// As in the cluster specification, section "Hash tags".
-pub(crate) fn slot_of(key: &[u8]) -> u16 {
+pub fn slot_of(key: &[u8]) -> u16 {
     let tag = key.iter().position(|byte| *byte == b'{').and_then(|open| {
         let rest = key.get(open + 1..)?;
         let close = rest.iter().position(|byte| *byte == b'}')?;

@@ -22,6 +22,11 @@ use time::OffsetDateTime;
 /// A replaced turn stays as it is, but for `replaced_by`, and may be named again.
 #[async_trait]
 pub trait SessionStore: Debug + Send + Sync + 'static {
+    /// An id for a turn that is to begin in a session. Any other [`TurnId::now`] will do, and may cost more.
+    fn new_turn(&self, _owner: &Owner, _session: &SessionId) -> TurnId {
+        TurnId::now()
+    }
+
     /// The last `turns` turns of a session, in the order of their places, that have ended with some `output` text and
     /// are not replaced, first to last: what a new question is asked in the light of. With `before` only those at
     /// places before that turn's. An unknown session, or a `before` that is no turn of it, has none.
@@ -111,7 +116,7 @@ pub trait SessionStore: Debug + Send + Sync + 'static {
     /// closing twice is fine.
     async fn close(&self);
 
-    /// Its figures. Also serves as the health check: it fails when the store does.
+    /// Its figures. Also serves as the health check: it fails when all of the store does, and says so when a part of it does.
     async fn stats(&self) -> Result<StoreStats, StoreError>;
 }
 
@@ -226,6 +231,8 @@ pub struct StoreStats {
     pub sessions: u64,
     /// Turns of all of them.
     pub turns: u64,
+    /// Why a part of it can't be reached, whose sessions are not counted: the others go on.
+    pub away: Option<String>,
 }
 
 /// Why a store did not do it.

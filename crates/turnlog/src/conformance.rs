@@ -29,10 +29,23 @@ pub const SHORT: LogTimes = LogTimes {
 
 /// Makes a `#[tokio::test]` of each promise. `$make` is a future of `(Arc<dyn TurnLog>, T)`; the `T` is dropped after
 /// the log.
+///
+/// With `in one world` it makes one test of all, which wait for their leases side by side: `$world` is what takes long to start, and
+/// `$make` gives an empty log in it by the name of a promise.
 #[macro_export]
 macro_rules! conformance_tests {
+    (in one world $world:expr, $make:expr) => {
+        #[tokio::test]
+        async fn every_promise_is_kept() {
+            let world = $world;
+            $crate::conformance_tests! { @list @side_by_side (&world, $make) }
+        }
+    };
     ($make:expr) => {
-        $crate::conformance_tests! { @each $make;
+        $crate::conformance_tests! { @list @each ($make) }
+    };
+    (@list @$how:ident $with:tt) => {
+        $crate::conformance_tests! { @$how $with
             an_unknown_log_is_empty_and_nobodys, entries_are_read_from_any_number_on, any_bytes_come_back_as_they_were,
             a_batch_that_comes_again_changes_nothing, a_batch_after_missing_ones_is_refused, nothing_is_added_after_the_end,
             what_is_about_the_whole_is_the_newest, an_equal_question_follows_under_its_own_name,
@@ -41,7 +54,12 @@ macro_rules! conformance_tests {
             a_flight_whose_leader_is_silent_has_another, a_name_of_another_log_is_not_sealed, each_write_renews_the_lease,
         }
     };
-    (@each $make:expr; $($promise:ident),+ $(,)?) => {
+    (@side_by_side ($world:expr, $make:expr) $($promise:ident),+ $(,)?) => {
+        let promises: Vec<std::pin::Pin<Box<dyn Future<Output = ()>>>> =
+            vec![$(Box::pin($crate::conformance::$promise($make($world, stringify!($promise)))),)+];
+        futures::future::join_all(promises).await;
+    };
+    (@each ($make:expr) $($promise:ident),+ $(,)?) => {
         $(
             #[tokio::test]
             async fn $promise() {

@@ -13,10 +13,14 @@ use hitesh_turnlog::{Batch, LogError, LogTimes, RedisTurnLog, TurnLog, conforman
 use tokio::runtime::Handle;
 
 fn log_on(servers: impl Into<Servers>, times: LogTimes) -> Arc<dyn TurnLog> {
+    log_under("test", servers, times)
+}
+
+fn log_under(prefix: &str, servers: impl Into<Servers>, times: LogTimes) -> Arc<dyn TurnLog> {
     // As much time as a busy machine may take: these are no tests of deadlines.
     let settings = LinkSettings::new(servers, Duration::from_secs(10));
     let link = Link::new(settings, Handle::current()).unwrap();
-    Arc::new(RedisTurnLog::new(Arc::new(link), "test", times))
+    Arc::new(RedisTurnLog::new(Arc::new(link), prefix, times))
 }
 
 hitesh_turnlog::conformance_tests!(async {
@@ -27,9 +31,8 @@ hitesh_turnlog::conformance_tests!(async {
 mod on_a_cluster {
     use super::*;
 
-    hitesh_turnlog::conformance_tests!(async {
-        let cluster = RedisCluster::start();
-        (log_on(cluster.link(), SHORT), cluster)
+    hitesh_turnlog::conformance_tests!(in one world RedisCluster::start(), |cluster: &RedisCluster, prefix| {
+        log_under(prefix, cluster.link(), SHORT)
     });
 }
 

@@ -84,7 +84,7 @@ pub(super) struct ProviderCheckBody {
 pub(super) struct CheckBody {
     #[schema(example = "sqlite")]
     backend: &'static str,
-    /// `ready` or `unavailable`.
+    /// `ready`, `unavailable`, or `partly_unavailable`: some sessions are stored elsewhere than others, and can't be reached.
     #[schema(example = "ready")]
     status: &'static str,
     reason: Option<String>,
@@ -105,15 +105,24 @@ impl From<Health> for HealthBody {
             (false, false) => "healthy",
         };
         let checks = ChecksBody {
-            providers: health.providers.into_iter().map(ProviderCheckBody::from).collect(),
-            sessions: CheckBody::of(health.store_backend, health.store.map(drop)),
+            sessions: CheckBody::of_store(&health),
             cache: CheckBody::of(health.cache_backend, health.cache),
+            providers: health.providers.into_iter().map(ProviderCheckBody::from).collect(),
         };
         Self { status, timestamp: Timestamp::now(), version: VERSION, checks }
     }
 }
 
 impl CheckBody {
+    fn of_store(health: &Health) -> Self {
+        let status = match (&health.store, health.store_away()) {
+            (Err(_), _) => "unavailable",
+            (Ok(_), Some(_)) => "partly_unavailable",
+            (Ok(_), None) => "ready",
+        };
+        Self { backend: health.store_backend, status, reason: health.store_away().map(str::to_owned) }
+    }
+
     fn of(backend: &'static str, state: Result<(), String>) -> Self {
         let status = if state.is_ok() { "ready" } else { "unavailable" };
         Self { backend, status, reason: state.err() }

@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 use tokio::time::MissedTickBehavior;
 
 use super::{
-    Shared,
+    partition::{Freed, Shared},
     rows::{self, Ending, NewRow},
     scripts,
 };
@@ -35,9 +35,14 @@ pub(super) struct Doubtful {
 /// An open turn of an instance that is no more: id, info, what came so far.
 type OpenRow = (String, String, Option<String>);
 
-/// Gives signs of life until the store is closed.
-pub(super) async fn keep_lease(shared: Arc<Shared>) {
-    let mut ticks = tokio::time::interval(shared.lease / 5);
+/// How long after one sign of life the next one is given.
+pub(super) fn between_signs(lease: Duration) -> Duration {
+    lease / 5
+}
+
+/// Gives signs of life until the store is closed, the first one in a time of `first`.
+pub(super) async fn keep_lease(shared: Arc<Shared>, first: Duration) {
+    let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + first, between_signs(shared.lease));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
@@ -74,9 +79,10 @@ async fn settle_doubts(shared: &Shared) {
     }
 }
 
-/// Ends the turns of the instances whose lease is over, and forgets those; how many turns.
-pub(super) async fn end_all(shared: &Shared) -> Result<u64, StoreError> {
-    let mut ended = 0;
+/// Ends the turns of the instances whose lease is over, and forgets those; how many turns, and the keys whose turns they never
+/// began.
+pub(super) async fn end_all(shared: &Shared) -> Result<(u64, Freed), StoreError> {
+    let (mut ended, mut freed) = (0, Freed::new());
     for instance in &gone(shared).await? {
         loop {
             let mut open = shared.script(&scripts::OPEN);
@@ -92,11 +98,16 @@ pub(super) async fn end_all(shared: &Shared) -> Result<u64, StoreError> {
                 break;
             }
         }
-        let mut bury = shared.script(&scripts::BURY);
-        bury.arg(instance);
-        shared.link.script::<()>(&bury).await?;
+        freed.extend(bury(shared, instance).await?);
     }
-    Ok(ended)
+    Ok((ended, freed))
+}
+
+/// Forgets an instance that is no more, unless it has open turns; the keys whose turns it never began.
+async fn bury(shared: &Shared, instance: &str) -> Result<Freed, StoreError> {
+    let mut bury = shared.script(&scripts::BURY);
+    bury.arg(instance);
+    shared.run(&bury).await
 }
 
 /// The instances whose lease is over.
@@ -117,23 +128,25 @@ async fn end_crashed(shared: &Shared, instance: &str, row: OpenRow) -> Result<bo
     Ok(told == "ok")
 }
 
-/// Open turns of instances that `is_gone` says are no more; those that have none left are forgotten.
-pub(super) async fn orphans(shared: &Shared, mut is_gone: impl FnMut(&str) -> bool) -> Result<Vec<Orphan>, StoreError> {
-    let mut orphans = Vec::new();
+/// Open turns of instances that `is_gone` says are no more; those that have none left are forgotten, and the keys whose turns
+/// these never began are free.
+pub(super) async fn orphans(
+    shared: &Shared,
+    mut is_gone: impl FnMut(&str) -> bool,
+) -> Result<(Vec<Orphan>, Freed), StoreError> {
+    let (mut orphans, mut freed) = (Vec::new(), Freed::new());
     for instance in gone(shared).await?.iter().filter(|instance| is_gone(instance)) {
         let mut open = shared.script(&scripts::OPEN);
         open.arg(instance).arg(BATCH);
         let left = shared.link.script::<Vec<OpenRow>>(&open).await?;
         if left.is_empty() {
-            let mut bury = shared.script(&scripts::BURY);
-            bury.arg(instance);
-            shared.link.script::<()>(&bury).await?;
+            freed.extend(bury(shared, instance).await?);
         }
         for row in left {
             orphans.push(orphan(instance, row)?);
         }
     }
-    Ok(orphans)
+    Ok((orphans, freed))
 }
 
 fn orphan(instance: &str, row: OpenRow) -> Result<Orphan, StoreError> {

@@ -1,31 +1,30 @@
-//! Sessions in a Redis server that any number of instances share.
+//! Sessions in a Redis server, or a cluster of them, that any number of instances share.
 
+mod between;
 mod instance;
 mod moving;
+mod partition;
+mod places;
 mod rows;
 mod scripts;
 mod writer;
 
 use std::{
-    collections::{HashMap, HashSet},
     fmt,
-    sync::Arc,
-    time::{Duration, Instant},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
 };
 
 use async_trait::async_trait;
-use futures::FutureExt;
+use futures::{FutureExt, future};
 use hitesh_domain::{Feedback, Outcome, Owner, SessionId, Transcript, TurnId};
-use hitesh_redis::{Link, LinkError, Script, ScriptInvocation};
+use hitesh_redis::{Link, LinkError, Servers, cmd};
 use parking_lot::Mutex;
 use time::OffsetDateTime;
-use tokio::{
-    runtime::Handle,
-    sync::{
-        mpsc::{self, error::TrySendError},
-        oneshot,
-    },
-};
+use tokio::runtime::Handle;
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
     task::TaskTracker,
@@ -33,18 +32,14 @@ use tokio_util::{
 
 pub use self::moving::Moved;
 use self::{
-    instance::Doubtful,
-    rows::{ContextRow, Ending, NewRow, Row, tag},
-    writer::Begin,
+    partition::{Partition, Shared},
+    places::Places,
+    rows::tag,
 };
 use crate::{Claim, Context, Durable, NewTurn, Orphan, Page, SessionStore, StoreError, StoreStats, StoredTurn};
 
-/// How long an idempotency key is bound.
-const CLAIM_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 /// Turns that one step of a sweep takes, so that nobody waits long behind it.
 const SWEEP_TURNS: u64 = 100;
-/// The most turns that a script is asked for.
-const MOST: usize = 1 << 31;
 
 /// How a [`RedisSessions`] is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,7 +50,7 @@ pub struct RedisSessionsSettings {
     pub lease: Duration,
     /// How long another one waits beyond that (2 s): while Redis was away, nobody could give a sign.
     pub grace: Duration,
-    /// Turns that may wait to begin (4096); more are refused.
+    /// Turns that may wait to begin (4096), in each partition; more are refused.
     pub queue: usize,
 }
 
@@ -67,108 +62,117 @@ impl Default for RedisSessionsSettings {
 
 /// Sessions in Redis. Each call is one atomic script; what is acknowledged is as durable as that server is set up to be.
 ///
-/// Each store is an *instance*, with a random name and a lease that a task of it renews. A turn is open on the instance
+/// On a cluster sessions are spread over 16 partitions, each in one slot, which are far from each other: each shard has some
+/// of them, and while one is away the sessions of the others go on.
+///
+/// Each store is an *instance*, with a random name and leases that tasks of it renew. A turn is open on the instance
 /// that began it; when the lease is over, others [adopt](SessionStore::adopt) its turns, and whatever it still sends of
 /// them changes nothing.
 pub struct RedisSessions {
-    shared: Arc<Shared>,
-    /// None once it is closed: the writer ends when it has done what was queued.
-    begins: Mutex<Option<mpsc::Sender<Begin>>>,
+    partitions: Vec<Partition>,
+    places: Places,
+    /// What sessions would be under if they were spread otherwise.
+    misplaced: Vec<String>,
+    none_misplaced: AtomicBool,
+    link: Arc<Link>,
     tasks: TaskTracker,
     closing: CancellationToken,
     _stop_at_drop: DropGuard,
 }
 
-struct Shared {
-    link: Link,
-    prefix: String,
-    instance: String,
-    lease: Duration,
-    grace: Duration,
-    missing: Mutex<HashMap<String, Instant>>,
-    /// Turns that were acknowledged and have not ended: a server that does not know them has lost them.
-    begun: Mutex<HashSet<TurnId>>,
-    doubtful: Mutex<Vec<Doubtful>>,
-}
-
 impl RedisSessions {
-    /// A store on the server behind `link`, which may be away for now. Its tasks run on `runtime`.
+    /// A store on the servers behind `link`, which may be away for now. Its tasks run on `runtime`.
     pub fn new(link: Link, settings: RedisSessionsSettings, runtime: &Handle) -> Self {
         let RedisSessionsSettings { prefix, lease, grace, queue } = settings;
-        let shared = Arc::new(Shared {
-            link,
-            // The number is that of the stored form. What a script touches has to be in one slot of a cluster, and several
-            // touch what belongs to no session: all share a hash tag.
-            prefix: format!("{{{prefix}:sessions:2}}:"),
-            // Random, and of now.
-            instance: TurnId::now().to_string(),
-            lease,
-            grace,
-            missing: Mutex::default(),
-            begun: Mutex::default(),
-            doubtful: Mutex::default(),
-        });
-        let (begins, queue) = mpsc::channel(queue.max(1));
+        let (places, other) = match link.servers() {
+            Servers::Cluster(_) => (Places::Spread, Places::One),
+            Servers::Single(_) | Servers::Sentinel(_) => (Places::One, Places::Spread),
+        };
+        let link = Arc::new(link);
+        // Random, and of now.
+        let instance = TurnId::now().to_string();
         let (tasks, closing) = (TaskTracker::new(), CancellationToken::new());
-        tasks.spawn_on(writer::run(queue, Arc::clone(&shared)), runtime);
-        let lease = instance::keep_lease(Arc::clone(&shared));
-        let until_closing = closing.clone();
-        tasks.spawn_on(async move { until_closing.run_until_cancelled(lease).await }, runtime);
-        let begins = Mutex::new(Some(begins));
-        Self { shared, begins, tasks, _stop_at_drop: closing.clone().drop_guard(), closing }
-    }
-
-    async fn bind(&self, owner: &Owner, claim: Claim, from: Option<TurnId>) -> Result<Claim, StoreError> {
-        let mut script = self.shared.script(&scripts::CLAIM);
-        let name = format!("{owner}/{}", claim.key.as_str());
-        script.arg(self.shared.lease_ms()).arg(millis(CLAIM_LIFE)).arg(name).arg(rows::hex(&claim.digest));
-        script.arg(claim.turn.to_string()).arg(id_or_none(from));
-        let bound: String = self.shared.acknowledged(&script).await?;
-        rows::bound_claim(claim, &bound)
-    }
-}
-
-impl Shared {
-    fn script<'s>(&self, script: &'s Script) -> ScriptInvocation<'s> {
-        let mut call = script.key(&self.prefix);
-        call.arg(&self.prefix).arg(&self.instance);
-        call
-    }
-
-    async fn run<T: hitesh_redis::FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T, StoreError> {
-        Ok(self.link.script(script).await?)
-    }
-
-    /// Runs a script whose writes are acknowledged to somebody: with `WAIT`, if the link is set up so. What replicas did not
-    /// confirm in time is in doubt, for the primary has it.
-    async fn acknowledged<T: hitesh_redis::FromRedisValue>(
-        &self,
-        script: &ScriptInvocation<'_>,
-    ) -> Result<T, LinkError> {
-        match self.link.script_to_replicas(script).await? {
-            (told, true) => Ok(told),
-            (_, false) => Err(LinkError::Unavailable {
-                reason: "too few replicas have what was written".to_owned(),
-                in_doubt: true,
-            }),
+        let prefixes = places.prefixes(&prefix);
+        let apart = instance::between_signs(lease) / u32::try_from(prefixes.len()).unwrap_or(u32::MAX).max(1);
+        let partition = |(number, prefix)| {
+            let shared = Arc::new(Shared {
+                link: Arc::clone(&link),
+                prefix,
+                instance: instance.clone(),
+                lease,
+                grace,
+                missing: Mutex::default(),
+                begun: Mutex::default(),
+                doubtful: Mutex::default(),
+            });
+            let (partition, queue) = Partition::new(Arc::clone(&shared), queue);
+            tasks.spawn_on(writer::run(queue, Arc::clone(&shared)), runtime);
+            let lease = instance::keep_lease(shared, apart * number);
+            let until_closing = closing.clone();
+            tasks.spawn_on(async move { until_closing.run_until_cancelled(lease).await }, runtime);
+            partition
+        };
+        let partitions = (0..).zip(prefixes).map(partition).collect();
+        let misplaced = other.prefixes(&prefix).iter().map(|prefix| format!("{prefix}counts")).collect();
+        Self {
+            partitions,
+            places,
+            misplaced,
+            none_misplaced: AtomicBool::new(false),
+            link,
+            tasks,
+            _stop_at_drop: closing.clone().drop_guard(),
+            closing,
         }
     }
 
-    async fn renew(&self) -> Result<(), StoreError> {
-        let mut script = self.script(&scripts::RENEW);
-        script.arg(self.lease_ms());
-        self.run(&script).await
+    #[expect(clippy::indexing_slicing, reason = "places are those of partitions that there are")]
+    fn at(&self, place: usize) -> &Partition {
+        &self.partitions[place]
     }
 
-    /// What the script says of it: `ok`, or why nothing was changed.
-    async fn finish(&self, turn: TurnId, ending: &Ending, from: &str) -> Result<String, StoreError> {
-        let mut script = self.script(&scripts::FINISH);
-        script.arg(turn.to_string()).arg(&ending.outcome).arg(rows::flag(ending.has_output)).arg(from);
-        Ok(self.acknowledged(&script).await?)
+    fn of_session(&self, owner: &Owner, session: &SessionId) -> usize {
+        self.places.of_name(&tag(owner, session))
     }
 
-    fn lease_ms(&self) -> u64 {
-        millis(self.lease)
+    /// The partition in which this instance has a turn open, or else the one that its id points to.
+    fn of_turn(&self, turn: TurnId) -> usize {
+        let open = self.partitions.iter().position(|partition| partition.has_open(turn));
+        open.unwrap_or_else(|| self.places.of_turn(turn))
+    }
+
+    /// Sessions that are spread otherwise would be none: a server that became a cluster, or the other way round.
+    async fn check_places(&self) -> Result<(), StoreError> {
+        if self.none_misplaced.load(Relaxed) {
+            return Ok(());
+        }
+        let mut exists = cmd("EXISTS");
+        exists.arg(&self.misplaced);
+        if self.link.command::<u64>(&exists).await? > 0 {
+            let reason = match self.places {
+                Places::One => "there are sessions under this prefix as a cluster has them",
+                Places::Spread => "there are sessions under this prefix as one server has them, or an older version",
+            };
+            return Err(StoreError::Invalid { reason: reason.to_owned() });
+        }
+        self.none_misplaced.store(true, Relaxed);
+        Ok(())
+    }
+}
+
+/// What partitions gave, with their places; those that are away are left out, unless all are.
+fn there<T>(given: Vec<Result<T, StoreError>>) -> Result<Vec<(usize, T)>, StoreError> {
+    let (mut there, mut away) = (Vec::with_capacity(given.len()), None);
+    for (at, given) in given.into_iter().enumerate() {
+        match given {
+            Ok(given) => there.push((at, given)),
+            Err(error @ StoreError::Unavailable { .. }) => away = Some(error),
+            Err(error) => return Err(error),
+        }
+    }
+    match away {
+        Some(error) if there.is_empty() => Err(error),
+        _ => Ok(there),
     }
 }
 
@@ -176,16 +180,12 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn id_or_none(turn: Option<TurnId>) -> String {
-    turn.map(|turn| turn.to_string()).unwrap_or_default()
-}
-
-fn closed() -> StoreError {
-    StoreError::Unavailable { reason: "it is closed".to_owned() }
-}
-
 #[async_trait]
 impl SessionStore for RedisSessions {
+    fn new_turn(&self, owner: &Owner, session: &SessionId) -> TurnId {
+        self.places.new_turn(self.of_session(owner, session))
+    }
+
     async fn context(
         &self,
         owner: &Owner,
@@ -193,72 +193,63 @@ impl SessionStore for RedisSessions {
         turns: usize,
         before: Option<TurnId>,
     ) -> Result<Context, StoreError> {
-        let mut script = self.shared.script(&scripts::CONTEXT);
-        script.arg(tag(owner, session)).arg(turns.min(MOST)).arg(id_or_none(before));
-        let last_first: Vec<ContextRow> = self.shared.run(&script).await?;
-        Ok(Context { turns: last_first.into_iter().rev().map(rows::context_turn).collect::<Result<_, _>>()? })
+        self.at(self.of_session(owner, session)).context(owner, session, turns, before).await
     }
 
     async fn begin(&self, turn: NewTurn) -> Result<Durable, StoreError> {
-        let (done, begun) = oneshot::channel();
-        let begin = Begin { row: NewRow::new(turn, None)?, done };
-        self.begins.lock().as_ref().ok_or_else(closed)?.try_send(begin).map_err(|error| match error {
-            TrySendError::Full(_) => StoreError::Unavailable { reason: "too many turns wait for Redis".to_owned() },
-            TrySendError::Closed(_) => closed(),
-        })?;
-        Ok(async move { begun.await.unwrap_or_else(|_| Err(closed())) }.boxed())
+        let at = self.of_session(&turn.owner, &turn.info.session);
+        if !self.point([turn.info.turn], at).await? {
+            return Ok(future::ready(Err(writer::taken())).boxed());
+        }
+        self.at(at).begin(turn)
     }
 
     async fn checkpoint(&self, turn: TurnId, partial: Transcript) -> Result<(), StoreError> {
-        let mut script = self.shared.script(&scripts::CHECKPOINT);
-        script.arg(turn.to_string()).arg(rows::json(&partial)?);
-        self.shared.run(&script).await
+        self.at(self.of_turn(turn)).checkpoint(turn, &partial).await
     }
 
     async fn finish(&self, turn: TurnId, outcome: Outcome) -> Result<(), StoreError> {
-        let told = self.shared.finish(turn, &Ending::try_from(&outcome)?, &self.shared.instance).await?;
-        let told = match told.as_str() {
-            "none" if self.shared.begun.lock().contains(&turn) => {
-                Err(StoreError::Invalid { reason: "the server no longer has the turn".to_owned() })
-            }
-            "ok" | "ended" | "erased" | "none" => Ok(()),
-            _ => Err(StoreError::Invalid { reason: "another instance has ended the turn".to_owned() }),
-        };
-        self.shared.begun.lock().remove(&turn);
-        told
+        self.at(self.of_turn(turn)).finish(turn, &outcome).await
     }
 
     async fn record(&self, turn: NewTurn, outcome: Outcome) -> Result<(), StoreError> {
-        let row = NewRow::new(turn, Some(&outcome))?;
-        writer::insert(&self.shared, &[&row]).await?.pop().unwrap_or(Ok(()))
+        let at = self.of_session(&turn.owner, &turn.info.session);
+        if !self.point([turn.info.turn], at).await? {
+            return Err(writer::taken());
+        }
+        self.at(at).record(turn, &outcome).await
     }
 
     async fn turn(&self, owner: &Owner, turn: TurnId) -> Result<Option<StoredTurn>, StoreError> {
-        let mut script = self.shared.script(&scripts::TURN);
-        script.arg(owner.as_str()).arg(turn.to_string());
-        let mut found: Vec<Row> = self.shared.run(&script).await?;
-        found.pop().map(rows::stored_turn).transpose()
+        let found = self.at(self.of_turn(turn)).turn(owner, turn).await?;
+        match (found, self.places) {
+            (None, Places::Spread) => match self.elsewhere(turn).await? {
+                Some(partition) => partition.turn(owner, turn).await,
+                None => Ok(None),
+            },
+            (found, _) => Ok(found),
+        }
     }
 
     async fn history(&self, owner: &Owner, session: &SessionId, page: Page) -> Result<Vec<StoredTurn>, StoreError> {
-        let mut script = self.shared.script(&scripts::HISTORY);
-        script.arg(tag(owner, session)).arg(page.limit.min(MOST)).arg(id_or_none(page.before));
-        script.arg(rows::flag(page.replaced));
-        let found: Vec<Row> = self.shared.run(&script).await?;
-        found.into_iter().map(rows::stored_turn).collect()
+        self.at(self.of_session(owner, session)).history(owner, session, page).await
     }
 
     async fn feedback(&self, owner: &Owner, turn: TurnId, feedback: Option<Feedback>) -> Result<bool, StoreError> {
-        let mut script = self.shared.script(&scripts::FEEDBACK);
-        let feedback = feedback.as_ref().map(rows::json).transpose()?;
-        script.arg(owner.as_str()).arg(turn.to_string()).arg(feedback.unwrap_or_default());
-        Ok(self.shared.acknowledged(&script).await?)
+        if self.at(self.of_turn(turn)).feedback(owner, turn, feedback.as_ref()).await? {
+            return Ok(true);
+        }
+        match self.elsewhere(turn).await? {
+            Some(partition) => partition.feedback(owner, turn, feedback.as_ref()).await,
+            None => Ok(false),
+        }
     }
 
     async fn erase(&self, owner: &Owner, session: &SessionId) -> Result<bool, StoreError> {
-        let mut script = self.shared.script(&scripts::ERASE);
-        script.arg(tag(owner, session));
-        Ok(self.shared.acknowledged(&script).await?)
+        let at = self.of_session(owner, session);
+        let (sessions, freed, turns) = self.at(at).erase(owner, session).await?;
+        self.tidy(at, freed, &turns).await;
+        Ok(sessions > 0)
     }
 
     async fn claim(&self, owner: &Owner, claim: Claim) -> Result<Claim, StoreError> {
@@ -271,67 +262,89 @@ impl SessionStore for RedisSessions {
     }
 
     async fn recover(&self) -> Result<u64, StoreError> {
-        instance::end_all(&self.shared).await
+        let mut turns = 0u64;
+        for (at, partition) in self.partitions.iter().enumerate() {
+            let (ended, freed) = instance::end_all(partition.shared()).await?;
+            self.tidy(at, freed, &[]).await;
+            turns = turns.saturating_add(ended);
+        }
+        Ok(turns)
     }
 
     async fn orphans(&self) -> Result<Vec<Orphan>, StoreError> {
-        let gone = instance::gone(&self.shared).await;
-        let since = {
-            let mut missing = self.shared.missing.lock();
-            // After a time without Redis every instance counts as just seen.
-            *missing = instance::missing(&missing, gone.clone().unwrap_or_default());
-            missing.clone()
-        };
-        if gone?.is_empty() {
-            return Ok(Vec::new());
+        let looked = future::join_all(self.partitions.iter().map(Partition::orphans)).await;
+        let mut orphans = Vec::new();
+        for (at, (found, freed)) in there(looked)? {
+            self.tidy(at, freed, &[]).await;
+            orphans.extend(found);
         }
-        let is_gone = |instance: &str| since.get(instance).is_some_and(|since| since.elapsed() >= self.shared.grace);
-        instance::orphans(&self.shared, is_gone).await
+        orphans.sort_by_key(|orphan| orphan.info.turn);
+        Ok(orphans)
     }
 
     async fn adopt(&self, orphan: &Orphan, outcome: Outcome) -> Result<bool, StoreError> {
-        let told = self.shared.finish(orphan.info.turn, &Ending::try_from(&outcome)?, &orphan.process).await?;
-        Ok(told == "ok")
+        let Orphan { info, process, .. } = orphan;
+        if self.at(self.places.of_turn(info.turn)).adopt(info.turn, process, &outcome).await? {
+            return Ok(true);
+        }
+        match self.elsewhere(info.turn).await? {
+            Some(partition) => partition.adopt(info.turn, process, &outcome).await,
+            None => Ok(false),
+        }
     }
 
     async fn ask_to_stop(&self, owner: &Owner, turn: TurnId) -> Result<bool, StoreError> {
-        let mut script = self.shared.script(&scripts::STOP);
-        script.arg(owner.as_str()).arg(turn.to_string());
-        self.shared.run(&script).await
+        if self.at(self.of_turn(turn)).ask_to_stop(owner, turn).await? {
+            return Ok(true);
+        }
+        match self.elsewhere(turn).await? {
+            Some(partition) => partition.ask_to_stop(owner, turn).await,
+            None => Ok(false),
+        }
     }
 
     async fn asked_to_stop(&self) -> Result<Vec<TurnId>, StoreError> {
-        let turns: Vec<String> = self.shared.run(&self.shared.script(&scripts::STOPS)).await?;
-        turns.iter().map(|turn| rows::turn_id("stops", turn)).collect()
+        let asked = future::join_all(self.partitions.iter().map(Partition::asked_to_stop)).await;
+        Ok(there(asked)?.into_iter().flat_map(|(_, turns)| turns).collect())
     }
 
     async fn sweep(&self, older_than: OffsetDateTime) -> Result<u64, StoreError> {
         let mut turns = 0u64;
-        loop {
-            let mut script = self.shared.script(&scripts::SWEEP);
-            script.arg(rows::micros(older_than)?).arg(SWEEP_TURNS);
-            let swept: u64 = self.shared.run(&script).await?;
-            turns = turns.saturating_add(swept);
-            if swept < SWEEP_TURNS {
-                return Ok(turns);
+        for (at, partition) in self.partitions.iter().enumerate() {
+            loop {
+                let (swept, freed, ids) = partition.sweep(older_than, SWEEP_TURNS).await?;
+                self.tidy(at, freed, &ids).await;
+                turns = turns.saturating_add(swept);
+                if swept < SWEEP_TURNS {
+                    break;
+                }
             }
         }
+        Ok(turns)
     }
 
     async fn close(&self) {
-        self.begins.lock().take();
+        self.partitions.iter().for_each(Partition::close);
         self.closing.cancel();
         self.tasks.close();
         self.tasks.wait().await;
-        // Its failure means that the lease ends by itself.
-        let _ = self.shared.run::<()>(&self.shared.script(&scripts::LEAVE)).await;
-        self.shared.link.close();
+        future::join_all(self.partitions.iter().map(Partition::leave)).await;
+        self.link.close();
     }
 
     async fn stats(&self) -> Result<StoreStats, StoreError> {
-        let stats = self.shared.script(&scripts::STATS);
-        let (sessions, turns): (Option<u64>, Option<u64>) = self.shared.run(&stats).await?;
-        Ok(StoreStats { backend: "redis", sessions: sessions.unwrap_or(0), turns: turns.unwrap_or(0) })
+        self.check_places().await?;
+        let mut stats = StoreStats { backend: "redis", sessions: 0, turns: 0, away: None };
+        let counts = future::join_all(self.partitions.iter().map(Partition::counts)).await;
+        stats.away = counts.iter().find_map(|counted| match counted {
+            Err(StoreError::Unavailable { reason }) => Some(reason.clone()),
+            _ => None,
+        });
+        for (_, (sessions, turns)) in there(counts)? {
+            stats.sessions = stats.sessions.saturating_add(sessions);
+            stats.turns = stats.turns.saturating_add(turns);
+        }
+        Ok(stats)
     }
 }
 
@@ -347,6 +360,6 @@ impl From<LinkError> for StoreError {
 
 impl fmt::Debug for RedisSessions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RedisSessions").field("link", &self.shared.link).finish_non_exhaustive()
+        f.debug_struct("RedisSessions").field("link", &self.link).finish_non_exhaustive()
     }
 }

@@ -1,5 +1,7 @@
 //! Sessions that come from another store.
 
+use std::collections::BTreeMap;
+
 use hitesh_domain::{Owner, SessionId};
 
 use super::{
@@ -8,7 +10,7 @@ use super::{
     scripts,
 };
 use crate::{
-    StoreError,
+    SessionStore, StoreError,
     transfer::{ClaimRecord, SessionRecord},
 };
 
@@ -38,12 +40,11 @@ impl RedisSessions {
         for turn in &record.turns {
             rows.push(ArrivingRow::new(turn)?);
         }
-        let (is_on_its_way, here) = self.export(&record.owner, &record.session).await?;
+        let SessionRecord { owner, session, .. } = record;
+        let (is_on_its_way, here) = self.export(owner, session).await?;
         let mut moved = Moved::Now;
         if is_on_its_way {
-            let mut erase = self.shared.script(&scripts::ERASE);
-            erase.arg(tag(&record.owner, &record.session));
-            self.shared.acknowledged::<bool>(&erase).await?;
+            self.erase(owner, session).await?;
         } else if !here.turns.is_empty() {
             if here.digest()? != expected {
                 return Ok(Moved::Differs);
@@ -54,7 +55,7 @@ impl RedisSessions {
             if !self.arrive(record, &rows).await? {
                 return Ok(Moved::Differs);
             }
-            let (_, here) = self.export(&record.owner, &record.session).await?;
+            let (_, here) = self.export(owner, session).await?;
             if here.digest()? != expected {
                 return Err(StoreError::Invalid { reason: "a session is not read as it was written".to_owned() });
             }
@@ -65,13 +66,21 @@ impl RedisSessions {
 
     /// Whether it came in.
     async fn arrive(&self, record: &SessionRecord, rows: &[ArrivingRow]) -> Result<bool, StoreError> {
+        let at = self.of_session(&record.owner, &record.session);
+        let shared = self.at(at).shared();
+        let turns: Vec<_> = record.turns.iter().map(|turn| turn.turn.info.turn).collect();
+        for batch in turns.chunks(BATCH) {
+            if !self.point(batch.iter().copied(), at).await? {
+                return Ok(false);
+            }
+        }
         let batches = rows.len().div_ceil(BATCH);
         for (number, batch) in rows.chunks(BATCH).enumerate() {
-            let mut script = self.shared.script(&scripts::IMPORT);
+            let mut script = shared.script(&scripts::IMPORT);
             script.arg(tag(&record.owner, &record.session)).arg(record.last_number());
             script.arg(rows::flag(number == 0)).arg(rows::flag(number + 1 == batches));
             batch.iter().for_each(|row| row.add_to(&mut script));
-            let told: String = self.shared.acknowledged(&script).await?;
+            let told: String = shared.acknowledged(&script).await?;
             if told != "ok" {
                 return Ok(false);
             }
@@ -80,23 +89,35 @@ impl RedisSessions {
     }
 
     async fn bind_claims(&self, record: &SessionRecord) -> Result<(), StoreError> {
-        if record.claims.is_empty() {
-            return Ok(());
+        let mut by_place: BTreeMap<usize, Vec<(String, &ClaimRecord)>> = BTreeMap::new();
+        for claim in &record.claims {
+            let name = format!("{}/{}", record.owner, claim.claim.key.as_str());
+            by_place.entry(self.places.of_name(&name)).or_default().push((name, claim));
         }
-        let mut script = self.shared.script(&scripts::IMPORT_CLAIMS);
-        for ClaimRecord { claim, left } in &record.claims {
-            script.arg(format!("{}/{}", record.owner, claim.key.as_str())).arg(rows::hex(&claim.digest));
-            script.arg(claim.turn.to_string()).arg(millis(*left).max(1));
+        for (place, claims) in by_place {
+            let shared = self.at(place).shared();
+            let mut script = shared.script(&scripts::IMPORT_CLAIMS);
+            for (name, ClaimRecord { claim, left }) in &claims {
+                script.arg(name).arg(rows::hex(&claim.digest)).arg(claim.turn.to_string());
+                script.arg(millis(*left).max(1)).arg(rows::flag(self.places.of_turn(claim.turn) == place));
+            }
+            let bound: Vec<String> = shared.acknowledged(&script).await?;
+            for (name, ClaimRecord { claim, left }) in &claims {
+                let home = self.places.of_turn(claim.turn);
+                if home != place && bound.contains(&claim.turn.to_string()) {
+                    self.claimed(home, name, claim.turn, *left).await?;
+                }
+            }
         }
-        self.shared.acknowledged::<u64>(&script).await?;
         Ok(())
     }
 
     /// A session as it is here, without claims, and whether it is only on its way in.
     async fn export(&self, owner: &Owner, session: &SessionId) -> Result<(bool, SessionRecord), StoreError> {
-        let mut script = self.shared.script(&scripts::EXPORT);
+        let shared = self.at(self.of_session(owner, session)).shared();
+        let mut script = shared.script(&scripts::EXPORT);
         script.arg(tag(owner, session));
-        let (is_on_its_way, found): (bool, Vec<(Row, i64, i64)>) = self.shared.run(&script).await?;
+        let (is_on_its_way, found): (bool, Vec<(Row, i64, i64)>) = shared.run(&script).await?;
         let turns = found.into_iter().map(|(row, order, place)| Ok((rows::stored_turn(row)?, order, place)));
         let turns = turns.collect::<Result<_, StoreError>>()?;
         Ok((is_on_its_way, SessionRecord::new(owner.clone(), session.clone(), turns, Vec::new())))

@@ -27,6 +27,11 @@ scripts! {
     always ERASE = "erase.lua";
     always SWEEP = "sweep.lua";
     with_memory CLAIM = "claim.lua";
+    with_memory CLAIMED = "claimed.lua";
+    always UNBIND = "unbind.lua";
+    with_memory POINT = "point.lua";
+    always POINTED = "pointed.lua";
+    always UNPOINT = "unpoint.lua";
     always GONE = "gone.lua";
     always OPEN = "open.lua";
     always BURY = "bury.lua";

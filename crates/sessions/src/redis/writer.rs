@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hitesh_redis::LinkError;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Shared, instance, rows::NewRow, scripts};
+use super::{instance, partition::Shared, rows::NewRow, scripts};
 use crate::StoreError;
 
 /// Turns of one script: bounds how long it keeps the server from others.
@@ -53,8 +53,12 @@ pub(super) async fn insert(shared: &Shared, rows: &[&NewRow]) -> Result<Vec<Resu
     }
     let told = |answer: String| match answer.as_str() {
         "ok" => Ok(()),
-        "taken" => Err(StoreError::Invalid { reason: "there is a turn of this id already".to_owned() }),
+        "taken" => Err(taken()),
         _ => Err(StoreError::Invalid { reason: "the session has no such turn to replace".to_owned() }),
     };
     Ok(answers.into_iter().map(told).collect())
+}
+
+pub(super) fn taken() -> StoreError {
+    StoreError::Invalid { reason: "there is a turn of this id already".to_owned() }
 }

@@ -263,6 +263,7 @@ impl SessionStore for SqliteSessions {
             backend: "sqlite",
             sessions: self.shared.sessions.load(Relaxed).try_into().unwrap_or(0),
             turns: self.shared.turns.load(Relaxed).try_into().unwrap_or(0),
+            away: None,
         })
     }
 }

@@ -68,6 +68,41 @@ async fn a_cache_on_a_cluster_is_shared() {
 }
 
 #[tokio::test]
+async fn while_a_shard_is_away_an_instance_takes_the_sessions_of_the_others() {
+    let (mut cluster, upstream) = (RedisCluster::start(), Upstream::numbered().await);
+    let nodes: Vec<_> = cluster.nodes.iter().map(RedisServer::address).collect();
+    let settings = format!("[redis]\ncluster = {}", list(&nodes));
+    let server = ServerBuilder::asking(&upstream).settings(&settings).start().await;
+    let client = server.client();
+    let mut on_the_dead = Vec::new();
+    for number in 0..12 {
+        client.ask(&format!("s{number}"), "Pehle").await;
+        let of_session = format!("*{{public/s{number}}}*");
+        on_the_dead.push(cluster.nodes[1].ask(&["KEYS", &of_session]) != "*0\r\n");
+    }
+    assert!(on_the_dead.contains(&true) && on_the_dead.contains(&false), "{on_the_dead:?}");
+    // Its replica first, or that takes its place.
+    cluster.nodes[4].kill();
+    cluster.nodes[1].kill();
+    for (number, dead) in on_the_dead.iter().enumerate() {
+        let body = json!({"content": format!("Phir {number}?"), "session_id": format!("s{number}")});
+        let reply = client.send(&body).await;
+        if *dead {
+            reply.expect_error(503, "store_unavailable");
+        } else {
+            assert_eq!(reply.status, 200, "{}", reply.text());
+        }
+    }
+    assert_eq!(client.get("/readyz").await.status, 200);
+    let health = client.get("/api/chat/health").await.json();
+    assert_eq!(
+        (&health["status"], &health["checks"]["sessions"]["status"]),
+        (&json!("degraded"), &json!("partly_unavailable"))
+    );
+    assert!(health["checks"]["sessions"]["reason"].is_string(), "{health}");
+}
+
+#[tokio::test]
 async fn a_server_with_tls_and_a_user_of_few_rights_is_enough() {
     let (certificates, upstream) = (TestCertificates::make().demanding_clients(), Upstream::numbered().await);
     let options = ServerOptions { tls: Some(&certificates), ..ServerOptions::default() };
@@ -119,7 +154,9 @@ async fn told_and_kept_over_a_failover(wait: bool) -> (usize, usize) {
         }
         told
     };
-    let shard = cluster.shard_of("{hitesh:sessions:2}:");
+    // Sessions are on all shards; that of the first one dies.
+    servers[0].client().ask("s0", "Pehle").await;
+    let shard = (0..3).find(|shard| cluster.nodes[*shard].ask(&["KEYS", "*{public/s0}*"]) != "*0\r\n").unwrap();
     let fail_over = async {
         // The moment is to be random: this sleep waits for nothing.
         tokio::time::sleep(Duration::from_millis(1500)).await;

@@ -107,6 +107,20 @@ async fn erasing_a_session_stops_its_turn_on_any_instance() {
 }
 
 #[tokio::test]
+async fn equal_requests_on_two_instances_at_once_with_one_idempotency_key_are_one_turn() {
+    let (redis, upstream) = (RedisServer::start().await, Upstream::numbered().await);
+    let [a, b] = two_instances(&redis, &upstream).await;
+    for round in 0..30 {
+        let body =
+            json!({"content": "Ek baar", "session_id": "s", "idempotency_key": format!("k-{round}"), "cache": "off"});
+        let (one, other) = tokio::join!(a.client().send(&body), b.client().send(&body));
+        assert_eq!((one.status, other.status), (200, 200), "{} {}", one.text(), other.text());
+        assert_eq!(one.json()["turn_id"], other.json()["turn_id"]);
+    }
+    assert_eq!((a.client().history("s").await.len(), upstream.count()), (60, 30));
+}
+
+#[tokio::test]
 async fn an_idempotency_key_is_one_on_all_instances() {
     let (redis, upstream) = (RedisServer::start().await, Upstream::numbered().await);
     let [a, b] = two_instances(&redis, &upstream).await;

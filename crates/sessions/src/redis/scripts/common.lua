@@ -1,4 +1,4 @@
--- What all scripts share. ARGV[1] is what every key begins with, ARGV[2] the instance that calls. A session is
+-- What all scripts share. ARGV[1] is what every key of the partition begins with, ARGV[2] the instance that calls. A session is
 -- named "owner/session". A turn is a hash; two sorted sets hold a session's turns by place, and at one
 -- place in the order in which they began: all of them, and those that are not replaced.
 local P, ME = ARGV[1], ARGV[2]
@@ -10,6 +10,9 @@ local function current_key(tag) return P .. '{' .. tag .. '}:current' end
 local function last_key(tag) return P .. '{' .. tag .. '}:last' end
 local function importing_key(tag) return P .. '{' .. tag .. '}:importing' end
 local function session_of(id) return call('GET', P .. 'turn:' .. id) end
+-- A turn whose id points here, and whose session is in the partition of that number.
+local function elsewhere_key(id) return P .. 'elsewhere:' .. id end
+local function is_known(id) return call('EXISTS', P .. 'turn:' .. id, elsewhere_key(id)) > 0 end
 
 -- A member of the two sets: equal places are ordered by it.
 local function member(seq, id) return string.format('%015.0f', seq) .. id end
@@ -64,7 +67,7 @@ end
 local function insert(at)
     local tag, id, info, question, notes = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
     local started_us, replaces, followers, outcome = ARGV[at + 5], ARGV[at + 6], ARGV[at + 7], ARGV[at + 8]
-    if session_of(id) then return 'taken' end
+    if is_known(id) then return 'taken' end
     local place
     if replaces ~= '' then
         place = call('HGET', turn_key(tag, replaces), 'place')
@@ -91,13 +94,26 @@ local function insert(at)
     return 'ok'
 end
 
--- Frees the idempotency key that is bound to a turn.
+local function unbind(name, id)
+    local bound = call('GET', P .. 'claim:' .. name)
+    if bound and string.sub(bound, 65) == id then call('DEL', P .. 'claim:' .. name) end
+end
+
+-- Frees the idempotency key that is bound to a turn. One that is kept in another partition is freed there, by whoever called.
+local freed = {}
 local function free_claim(id)
     local name = call('GET', P .. 'claimed:' .. id)
     if not name then return end
-    local bound = call('GET', P .. 'claim:' .. name)
-    if bound and string.sub(bound, 65) == id then call('DEL', P .. 'claim:' .. name) end
+    unbind(name, id)
     call('DEL', P .. 'claimed:' .. id)
+    freed[#freed + 1] = {name, id}
+end
+
+-- A key is bound to a turn, which is to begin before this instance's lease is over.
+local function claimed(name, id, life, lease)
+    renew(lease)
+    call('SET', P .. 'claimed:' .. id, name, 'PX', life)
+    if not is_known(id) then call('SADD', P .. 'pending:' .. ME, id) end
 end
 
 -- Another instance has it open, and finds the wish with its next look. One that is no more never does.
@@ -106,8 +122,10 @@ local function ask_to_stop(id, by)
     call('PEXPIRE', P .. 'stops:' .. by, 60000)
 end
 
+local forgotten = {}
 local function forget(tag, member)
     local id = id_of(member)
+    forgotten[#forgotten + 1] = id
     local turn = call('HMGET', turn_key(tag, id), 'by', 'outcome')
     if turn[1] and not turn[2] then
         -- So that its end is not taken for that of a turn which the server has lost.

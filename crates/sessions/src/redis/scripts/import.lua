@@ -12,7 +12,7 @@ elseif call('EXISTS', importing_key(tag)) == 0 then
 end
 for at = 7, #ARGV, 13 do
     local id = ARGV[at]
-    if session_of(id) then return 'taken' end
+    if is_known(id) then return 'taken' end
 end
 for at = 7, #ARGV, 13 do
     local id, seq, place = ARGV[at], tonumber(ARGV[at + 5]), tonumber(ARGV[at + 6])

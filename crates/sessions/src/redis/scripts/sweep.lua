@@ -1,4 +1,5 @@
--- ARGV: a time in microseconds, how many at most. Only ended turns have an age.
+-- ARGV: a time in microseconds, how many at most. Only ended turns have an age. How many there were, the keys
+-- that were bound to them, they themselves.
 local old = call('ZRANGEBYSCORE', P .. 'ages', '-inf', '(' .. ARGV[3], 'LIMIT', 0, ARGV[4])
 for _, id in ipairs(old) do
     local tag = session_of(id)
@@ -13,4 +14,4 @@ for _, id in ipairs(old) do
         call('ZREM', P .. 'ages', id)
     end
 end
-return #old
+return {#old, freed, forgotten}
