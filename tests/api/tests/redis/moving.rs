@@ -93,7 +93,7 @@ async fn one_that_is_killed_again_and_again_goes_on_where_it_was() {
     let mut seen = 0;
     for try_number in 1..200 {
         // Its child is killed when it is dropped.
-        let run = tokio::time::timeout(Duration::from_millis(80 + 5 * try_number), migrate(&how, &redis, &[])).await;
+        let run = tokio::time::timeout(Duration::from_millis(80 + 20 * try_number), migrate(&how, &redis, &[])).await;
         let there = stored_sessions(&redis).await;
         assert!(there >= seen, "nothing that was moved goes");
         seen = there;
