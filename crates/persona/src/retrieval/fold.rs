@@ -1,48 +1,30 @@
 //! Words as their sounds, so that the many spellings of Hinglish meet.
 
-/// Spellings that sound alike; the first that fits is taken. Longer ones come first.
-const SOUNDS: &[(&str, &str)] = &[
-    ("tion", "sn"),
-    ("chh", "c"),
-    ("gua", "gva"),
-    ("aay", "e"),
-    ("aai", "e"),
-    ("eau", "o"),
-    ("iew", "iu"),
-    ("ce", "se"),
-    ("ci", "si"),
-    ("cy", "si"),
-    ("ck", "k"),
-    ("ph", "f"),
-    ("gh", "g"),
-    ("kh", "k"),
-    ("bh", "b"),
-    ("dh", "d"),
-    ("th", "t"),
-    ("jh", "j"),
-    ("sh", "s"),
-    ("ch", "c"),
-    ("ee", "i"),
-    ("ea", "i"),
-    ("ii", "i"),
-    ("oo", "u"),
-    ("uu", "u"),
-    ("aa", "a"),
-    ("ai", "e"),
-    ("ay", "e"),
-    ("ei", "e"),
-    ("ey", "e"),
-    ("au", "o"),
-    ("ou", "o"),
-    ("ow", "o"),
-    ("oa", "o"),
-    ("c", "k"),
-    ("q", "k"),
-    ("x", "ks"),
-    ("w", "v"),
-    ("z", "j"),
-    ("y", "i"),
-];
+/// Spellings that sound alike, of those that begin with a letter; the first that fits is taken. Longer ones come first.
+fn sounds(first: char) -> &'static [(&'static str, &'static str)] {
+    match first {
+        'a' => &[("aay", "e"), ("aai", "e"), ("aa", "a"), ("ai", "e"), ("ay", "e"), ("au", "o")],
+        'b' => &[("bh", "b")],
+        'c' => &[("chh", "c"), ("ce", "se"), ("ci", "si"), ("cy", "si"), ("ck", "k"), ("ch", "c"), ("c", "k")],
+        'd' => &[("dh", "d")],
+        'e' => &[("eau", "o"), ("ee", "i"), ("ea", "i"), ("ei", "e"), ("ey", "e")],
+        'g' => &[("gua", "gva"), ("gh", "g")],
+        'i' => &[("iew", "iu"), ("ii", "i")],
+        'j' => &[("jh", "j")],
+        'k' => &[("kh", "k")],
+        'o' => &[("oo", "u"), ("ou", "o"), ("ow", "o"), ("oa", "o")],
+        'p' => &[("ph", "f")],
+        'q' => &[("q", "k")],
+        's' => &[("sh", "s")],
+        't' => &[("tion", "sn"), ("th", "t")],
+        'u' => &[("uu", "u")],
+        'w' => &[("w", "v")],
+        'x' => &[("x", "ks")],
+        'y' => &[("y", "i")],
+        'z' => &[("z", "j")],
+        _ => &[],
+    }
+}
 
 /// Endings that change a word's role and not its subject.
 const ENDINGS: &[&str] = &["ment", "ing", "ed", "s"];
@@ -59,7 +41,7 @@ pub(crate) fn fold(word: &str) -> String {
         // At the end only: "image", but "get".
         let sound = match rest {
             "ge" => Some(&("ge", "je")),
-            _ => SOUNDS.iter().find(|(spelling, _)| rest.starts_with(spelling)),
+            _ => sounds(first).iter().find(|(spelling, _)| rest.starts_with(spelling)),
         };
         let length = match sound {
             Some((spelling, sound)) => {
