@@ -203,6 +203,42 @@ fn metric_names(expression: &str) -> BTreeSet<String> {
     words.filter(|word| word.starts_with("hitesh_")).map(str::to_owned).collect()
 }
 
+/// The metrics of an expression and all their labels. Each of them exists, and so does each label that it selects by.
+fn asked_for(expression: &str, seen: &Exposition) -> (BTreeSet<String>, BTreeSet<String>) {
+    let names = metric_names(expression);
+    let there: BTreeSet<_> = seen.series.keys().map(|name| name.split('{').next().unwrap().to_owned()).collect();
+    assert!(!names.is_empty() && names.is_subset(&there), "{expression}: {:?}", names.difference(&there));
+    let labels_of = |metric: &String| -> BTreeSet<String> {
+        let named = seen.series.keys().filter(|name| name.split('{').next() == Some(metric));
+        named
+            .flat_map(|name| name.split(['{', ',']).filter_map(|part| Some(part.split_once("=\"")?.0.to_owned())))
+            .collect()
+    };
+    let known: BTreeSet<_> = names.iter().flat_map(labels_of).collect();
+    // Those in braces, but for the one that the monitoring system adds.
+    for selected in expression.split('{').skip(1).filter_map(|part| part.split('}').next()) {
+        for label in selected.split(',').filter_map(|part| Some(part.split_once(['=', '!'])?.0.trim())) {
+            assert!(label == "instance" || known.contains(label), "{expression}: nothing has the label {label}");
+        }
+    }
+    (names, known)
+}
+
+#[tokio::test]
+async fn the_alerts_ask_for_what_there_is() {
+    let rules = include_str!("../../../deploy/grafana/alerts.yml");
+    let upstream = Upstream::numbered().await;
+    let server = Server::start(&upstream).await;
+    server.client().ask("s", "Docker kya hai?").await;
+    metrics(&server).await;
+    let seen = metrics(&server).await;
+    let expressions = rules.lines().filter_map(|line| line.trim().strip_prefix("expr: "));
+    // `up` is the monitoring system's own.
+    let of_the_server: Vec<_> = expressions.filter(|expression| !expression.starts_with("up{")).collect();
+    assert_eq!(of_the_server.len() + 1, rules.matches("- alert:").count());
+    of_the_server.iter().for_each(|expression| drop(asked_for(expression, &seen)));
+}
+
 #[tokio::test]
 async fn the_grafana_dashboard_asks_for_what_there_is() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/grafana/hitesh.json");
@@ -212,27 +248,12 @@ async fn the_grafana_dashboard_asks_for_what_there_is() {
     server.client().ask("s", "Docker kya hai?").await;
     metrics(&server).await;
     let seen = metrics(&server).await;
-    let there: BTreeSet<_> = seen.series.keys().map(|name| name.split('{').next().unwrap().to_owned()).collect();
-    let labels_of = |metric: &str| -> BTreeSet<String> {
-        let named = seen.series.keys().filter(|name| name.split('{').next() == Some(metric));
-        named
-            .flat_map(|name| name.split(['{', ',']).filter_map(|part| Some(part.split_once("=\"")?.0.to_owned())))
-            .collect()
-    };
     let (mut ids, mut asked) = (BTreeSet::new(), BTreeSet::new());
     for panel in board["panels"].as_array().unwrap() {
         assert!(ids.insert(panel["id"].as_u64().unwrap()), "{} has an id of its own", panel["title"]);
         for target in panel["targets"].as_array().into_iter().flatten() {
             let expression = target["expr"].as_str().unwrap();
-            let names = metric_names(expression);
-            assert!(!names.is_empty() && names.is_subset(&there), "{expression}: {:?}", names.difference(&there));
-            // Those in braces and after `by`, but for the one that the monitoring system adds.
-            let inside = expression.split(['{', '(', ',', '}', ')']).map(str::trim);
-            let labels = inside.filter_map(|part| part.split_once(['=', '!']).map(|(label, _)| label.trim()));
-            let known: BTreeSet<_> = names.iter().flat_map(|name| labels_of(name)).collect();
-            for label in labels.filter(|label| *label != "instance") {
-                assert!(known.contains(label), "{expression}: nothing has the label {label}");
-            }
+            let (names, known) = asked_for(expression, &seen);
             let legend = target["legendFormat"].as_str().unwrap();
             for label in legend.split("{{").filter_map(|part| Some(part.split_once("}}")?.0)) {
                 assert!(label == "instance" || known.contains(label), "{legend}");
