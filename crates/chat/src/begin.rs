@@ -123,6 +123,7 @@ impl Inner {
             let before = replaces.map(|replaces| replaces.turn);
             self.patient(self.store.context(&request.owner, &session, turns, before)).await?
         };
+        self.registry.check_session(&admission, context.open_elsewhere)?;
         let ask = Arc::new(Ask {
             owner: request.owner.clone(),
             persona: Arc::clone(persona),

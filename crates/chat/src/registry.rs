@@ -70,6 +70,16 @@ impl Registry {
         Self { limits, places, queued: AtomicUsize::new(0), turns: Mutex::default() }
     }
 
+    /// Whether a session has more turns than it may, this process's and those that others have.
+    ///
+    /// # Errors
+    /// `SessionBusy`
+    pub(crate) fn check_session(&self, admission: &Admission, elsewhere: usize) -> Result<(), EngineError> {
+        let limit = self.limits.per_session;
+        let here = self.turns.lock().by_session.get(&admission.session).copied().unwrap_or_default();
+        if here.saturating_add(elsewhere) > limit { Err(EngineError::SessionBusy { limit }) } else { Ok(()) }
+    }
+
     /// Takes a place for one more turn in this session; waits a little for one, if not too many do.
     ///
     /// # Errors

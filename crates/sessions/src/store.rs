@@ -141,6 +141,8 @@ pub struct NewTurn {
 pub struct Context {
     /// Ended turns, first to last.
     pub turns: Vec<ContextTurn>,
+    /// How many turns of the session other processes have open.
+    pub open_elsewhere: usize,
 }
 
 /// One earlier turn, as far as a prompt needs it.

@@ -285,6 +285,27 @@ async fn two_instances_write_one_session_in_one_order() {
 }
 
 #[tokio::test]
+async fn what_others_have_open_in_a_session_is_told_with_its_context() {
+    let server = RedisServer::start();
+    let [a, b] = [instance(&server), instance(&server)];
+    let open_elsewhere = async |store: &RedisSessions, before: Option<TurnId>| {
+        store.context(&owner(), &session("s"), 5, before).await.unwrap().open_elsewhere
+    };
+    let turns: Vec<_> = (0..3).map(|number| turn_in("s", &number.to_string())).collect();
+    for turn in &turns {
+        begin(&a, turn).await.unwrap();
+    }
+    begin(&b, &turn_in("s", "of b")).await.unwrap();
+    b.record(turn_in("s", "ended at once"), answer("x")).await.unwrap();
+    assert_eq!((open_elsewhere(&a, None).await, open_elsewhere(&b, None).await), (1, 3));
+    assert_eq!(open_elsewhere(&b, Some(TurnId::now())).await, 3, "whatever else is asked");
+    a.finish(turns[0].info.turn, answer("x")).await.unwrap();
+    assert_eq!(open_elsewhere(&b, None).await, 2);
+    a.erase(&owner(), &session("s")).await.unwrap();
+    assert_eq!(open_elsewhere(&b, None).await, 0);
+}
+
+#[tokio::test]
 async fn keys_of_an_instance_that_lives_stay_bound_before_their_turn_begins() {
     let server = RedisServer::start();
     let [a, b] = [instance(&server), instance(&server)];

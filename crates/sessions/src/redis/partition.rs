@@ -80,8 +80,9 @@ impl Partition {
     ) -> Result<Context, StoreError> {
         let mut script = self.shared.script(&scripts::CONTEXT);
         script.arg(tag(owner, session)).arg(turns.min(MOST)).arg(id_or_none(before));
-        let last_first: Vec<ContextRow> = self.shared.run(&script).await?;
-        Ok(Context { turns: last_first.into_iter().rev().map(rows::context_turn).collect::<Result<_, _>>()? })
+        let (open_elsewhere, last_first): (usize, Vec<ContextRow>) = self.shared.run(&script).await?;
+        let turns = last_first.into_iter().rev().map(rows::context_turn).collect::<Result<_, _>>()?;
+        Ok(Context { turns, open_elsewhere })
     }
 
     pub(super) fn begin(&self, turn: NewTurn) -> Result<Durable, StoreError> {

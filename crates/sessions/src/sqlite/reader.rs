@@ -103,7 +103,8 @@ pub(super) fn context(
         .query_and_then(params![session, before, limit(turns)], rows::context_turn)?
         .collect::<Result<Vec<_>, _>>()?;
     last_first.reverse();
-    Ok(Context { turns: last_first })
+    // One process owns the file.
+    Ok(Context { turns: last_first, open_elsewhere: 0 })
 }
 
 /// Of a session, the turn before whose place the context ends, and a limit.

@@ -107,6 +107,31 @@ async fn erasing_a_session_stops_its_turn_on_any_instance() {
 }
 
 #[tokio::test]
+async fn a_sessions_turns_are_counted_on_all_instances() {
+    let gate = Gate::new();
+    let (script_gate, answer) = (gate.clone(), Answer::about("busy"));
+    let redis = RedisServer::start().await;
+    let upstream = Upstream::start(move |request| Script::gated(&answer, request.format(), 30, &script_gate)).await;
+    let [a, b] = two_instances(&redis, &upstream).await;
+    let mut streams = Vec::new();
+    for number in 0..4 {
+        let server = [&a, &b][number % 2];
+        let mut stream = server.client().deltas("s", &format!("Sawaal {number}?")).await;
+        stream.next().await.unwrap();
+        streams.push(stream);
+    }
+    let body = json!({"content": "Ek aur?", "session_id": "s"});
+    for server in [&a, &b] {
+        server.client().send(&body).await.expect_error(409, "session_busy");
+    }
+    gate.open();
+    for mut stream in streams {
+        assert_eq!(stream.rest().await.last().unwrap().json()["step"], "output");
+    }
+    assert_eq!(a.client().send(&body).await.status, 200);
+}
+
+#[tokio::test]
 async fn equal_requests_on_two_instances_at_once_with_one_idempotency_key_are_one_turn() {
     let (redis, upstream) = (RedisServer::start().await, Upstream::numbered().await);
     let [a, b] = two_instances(&redis, &upstream).await;

@@ -8,6 +8,8 @@ local function turn_key(tag, id) return P .. '{' .. tag .. '}:turn:' .. id end
 local function all_key(tag) return P .. '{' .. tag .. '}:all' end
 local function current_key(tag) return P .. '{' .. tag .. '}:current' end
 local function last_key(tag) return P .. '{' .. tag .. '}:last' end
+-- Its open turns, and who has them.
+local function open_key(tag) return P .. '{' .. tag .. '}:open' end
 local function importing_key(tag) return P .. '{' .. tag .. '}:importing' end
 local function session_of(id) return call('GET', P .. 'turn:' .. id) end
 -- A turn whose id points here, and whose session is in the partition of that number.
@@ -58,6 +60,7 @@ local function ended(tag, id, outcome, output)
     call('HSET', key, 'outcome', outcome, 'by', ME)
     if output ~= '' then call('HSET', key, 'output', output) end
     call('HDEL', key, 'partial')
+    call('HDEL', open_key(tag), id)
     call('ZADD', P .. 'ages', call('HGET', key, 'started_us'), id)
     decide(tag, id)
 end
@@ -90,6 +93,7 @@ local function insert(at)
         ended(tag, id, outcome, ARGV[at + 9])
     else
         call('ZADD', P .. 'open:' .. ME, call('INCR', P .. 'begun'), id)
+        call('HSET', open_key(tag), id, ME)
     end
     return 'ok'
 end
@@ -140,7 +144,7 @@ local function forget(tag, member)
 end
 
 local function forget_session(tag)
-    call('DEL', all_key(tag), current_key(tag), last_key(tag), importing_key(tag))
+    call('DEL', all_key(tag), current_key(tag), last_key(tag), open_key(tag), importing_key(tag))
     call('HINCRBY', P .. 'counts', 'sessions', -1)
 end
 

@@ -1,10 +1,14 @@
--- ARGV: session, how many, the turn before whose place (or empty). The last come first.
+-- ARGV: session, how many, the turn before whose place (or empty). How many turns others have open, and the turns: the last come first.
 local tag, wanted, before = ARGV[3], tonumber(ARGV[4]), ARGV[5]
 local current = current_key(tag)
+local elsewhere = 0
+for _, by in ipairs(call('HVALS', open_key(tag))) do
+    if by ~= ME then elsewhere = elsewhere + 1 end
+end
 local last = call('ZCARD', current)
 if before ~= '' then
     local place = call('HGET', turn_key(tag, before), 'place')
-    if not place then return {} end
+    if not place then return {elsewhere, {}} end
     last = call('ZCOUNT', current, '-inf', '(' .. place)
 end
 local found = {}
@@ -17,4 +21,4 @@ while last > 0 and #found < wanted do
     end
     last = first
 end
-return found
+return {elsewhere, found}
