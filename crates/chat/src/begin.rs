@@ -30,7 +30,7 @@ use crate::{
 
 /// How long another instance may take from a key to the begin of its turn, before it counts as one that never comes: reads of the
 /// context and the cache.
-const BEGINNING: Duration = Duration::from_millis(500);
+const BEGINNING: Duration = Duration::from_secs(1);
 
 /// The session of a turn.
 #[derive(Debug)]
@@ -85,15 +85,17 @@ impl Inner {
         self.beginnings.alone(&owner, &key, work).await
     }
 
-    /// The turn that a key is bound to. One that is not there never began, or another instance is just beginning it.
+    /// The turn that a key is bound to. One that is not there never began, or another instance is just beginning it: its id is then
+    /// of now, if their clocks are not too far apart.
     async fn bound_turn(&self, owner: &Owner, id: TurnId) -> Result<Option<Turn>, EngineError> {
         let until = Instant::now() + BEGINNING;
+        let is_new = || id.made_at().is_some_and(|made_at| OffsetDateTime::now_utc() - made_at < BEGINNING);
         loop {
             let turn = self.turn(owner, id).await?;
-            if turn.is_some() || self.log.is_none() || Instant::now() >= until {
+            if turn.is_some() || self.log.is_none() || !is_new() || Instant::now() >= until {
                 return Ok(turn);
             }
-            tokio::time::sleep(BEGINNING / 20).await;
+            tokio::time::sleep(BEGINNING / 40).await;
         }
     }
 

@@ -1,6 +1,7 @@
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
+use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 /// Why a text is no id of the kind that was asked for.
@@ -141,6 +142,13 @@ impl TurnId {
     /// A new one, of now.
     pub fn now() -> Self {
         Self(Uuid::now_v7())
+    }
+
+    /// When it was made, by the clock of whoever made it, in milliseconds. None of a UUID that has no time.
+    pub fn made_at(&self) -> Option<OffsetDateTime> {
+        let (seconds, nanos) = self.0.get_timestamp()?.to_unix();
+        let whole = OffsetDateTime::from_unix_timestamp(i64::try_from(seconds).ok()?).ok()?;
+        Some(whole + Duration::nanoseconds(nanos.into()))
     }
 
     /// Its 16 bytes.
@@ -292,6 +300,14 @@ mod tests {
         assert_eq!(turn.to_string().parse(), Ok(turn));
         assert_eq!(TurnId::from_bytes(*turn.as_bytes()), turn);
         assert!("nonsense".parse::<TurnId>().is_err());
+    }
+
+    #[test]
+    fn a_turn_id_knows_when_it_was_made() {
+        let (before, made, after) = (OffsetDateTime::now_utc(), TurnId::now().made_at(), OffsetDateTime::now_utc());
+        let made = made.unwrap();
+        assert!(made >= before - Duration::milliseconds(1) && made <= after, "{before} {made} {after}");
+        assert_eq!("00000000-0000-4000-8000-000000000000".parse::<TurnId>().unwrap().made_at(), None);
     }
 
     #[test]
