@@ -8,7 +8,7 @@ use hitesh_redis::{
     Address,
     testing::{RedisCluster, RedisServer, SentinelSet, ServerOptions, TestCertificates},
 };
-use hitesh_tests_api::{ServerBuilder, Upstream, eventually};
+use hitesh_tests_api::{Answer, Gate, Script, ServerBuilder, Upstream, eventually};
 use serde_json::json;
 
 /// The addresses as a list in settings.
@@ -100,6 +100,55 @@ async fn while_a_shard_is_away_an_instance_takes_the_sessions_of_the_others() {
         (&json!("degraded"), &json!("partly_unavailable"))
     );
     assert!(health["checks"]["sessions"]["reason"].is_string(), "{health}");
+}
+
+#[tokio::test]
+async fn on_a_cluster_too_another_instance_ends_the_turns_of_one_that_died() {
+    let gate = Gate::new();
+    let (script_gate, answer) = (gate.clone(), Answer::about("crash"));
+    let cluster = RedisCluster::start();
+    let upstream = Upstream::start(move |request| Script::gated(&answer, request.format(), 30, &script_gate)).await;
+    let nodes: Vec<_> = cluster.nodes.iter().map(RedisServer::address).collect();
+    let instance =
+        || ServerBuilder::asking(&upstream).settings(&format!("[redis]\ncluster = {}", list(&nodes))).start();
+    let (a, b) = tokio::join!(instance(), instance());
+    let (mut turns, mut streams) = (Vec::new(), Vec::new());
+    for number in 0..12 {
+        // The last two have a key, whose partition is any.
+        let key = (number >= 10).then(|| format!("key-{number}"));
+        let body = json!({
+            "content": format!("Sawaal {number}?"), "session_id": format!("s{number}"), "deltas": true, "idempotency_key": key,
+        });
+        let mut stream = a.client().stream(&body).await;
+        turns.push(stream.next().await.unwrap().json()["turn_id"].as_str().unwrap().to_owned());
+        stream.until("a delta", |frame| frame.name() == "delta").await;
+        streams.push(stream);
+    }
+    let of_shard = |shard: usize| cluster.nodes[shard].ask(&["KEYS", "*:turn:*"]) != "*0\r\n";
+    assert!((0..3).all(of_shard), "they are on all shards");
+    let stopped = b.client().post(&format!("/api/chat/turns/{}/stop", turns[0]), &json!({})).await;
+    assert_eq!(stopped.status, 200, "{}", stopped.text());
+    eventually("the last to be in its log", || async {
+        let seen = b.client().turn(turns.last().unwrap()).await;
+        (!seen["processing_steps"].as_array().unwrap().is_empty()).then_some(())
+    })
+    .await;
+    a.kill_now();
+    for turn in &turns {
+        eventually("a turn to be ended by another instance", || async {
+            let seen = b.client().turn(turn).await;
+            assert!(!seen["processing_steps"].as_array().unwrap().is_empty(), "what had come is kept: {seen}");
+            (seen["status"] != "running").then_some(())
+        })
+        .await;
+    }
+    assert_eq!(b.client().turn(&turns[1]).await["status"], "incomplete");
+    gate.open();
+    // It came to nothing: the same key is asked anew, and is then bound to that.
+    let body = json!({"content": "Sawaal 11?", "session_id": "s11", "deltas": true, "idempotency_key": "key-11"});
+    let [again, repeated] = [b.client().send(&body).await, b.client().send(&body).await];
+    assert_eq!((again.status, repeated.status), (200, 200), "{} {}", again.text(), repeated.text());
+    assert_eq!(again.json()["turn_id"], repeated.json()["turn_id"]);
 }
 
 #[tokio::test]
