@@ -64,23 +64,20 @@ impl Inner {
         let work = async {
             let digest = digest(&request, replaces.as_ref());
             let claim = Claim { key: key.clone(), digest, turn: new };
-            let bound = self.patient(self.store.claim(&owner, claim)).await?;
-            if bound.digest != digest {
-                return Err(EngineError::IdempotencyConflict);
-            }
-            if bound.turn == new {
-                return self.begin(request, replaces, place, new).await;
-            }
-            match self.bound_turn(&owner, bound.turn).await? {
-                Some(turn) if turn.is_worth_repeating() => Ok(turn),
-                // It came to nothing, and the caller asks again: that is a new turn.
-                Some(_) => {
-                    let bound = self.patient(self.store.rebind(&owner, bound, new)).await?;
-                    self.begin(request, replaces, place, bound.turn).await
+            let mut bound = self.patient(self.store.claim(&owner, claim)).await?;
+            while bound.turn != new {
+                if bound.digest != digest {
+                    return Err(EngineError::IdempotencyConflict);
                 }
-                // What it was bound to never began: this request is that turn.
-                None => self.begin(request, replaces, place, bound.turn).await,
+                match self.bound_turn(&owner, bound.turn).await? {
+                    Some(turn) if turn.is_worth_repeating() => return Ok(turn),
+                    // It came to nothing, and the caller asks again: that is a new turn, unless another instance was first.
+                    Some(_) => bound = self.patient(self.store.rebind(&owner, bound, new)).await?,
+                    // What it was bound to never began: this request is that turn.
+                    None => break,
+                }
             }
+            self.begin(request, replaces, place, bound.turn).await
         };
         self.beginnings.alone(&owner, &key, work).await
     }

@@ -31,12 +31,10 @@ impl RedisSessions {
 
     /// Makes turns that are to be in the partition `at` found by their ids. Whether none of these is another turn's.
     pub(super) async fn point(&self, turns: impl IntoIterator<Item = TurnId>, at: usize) -> Result<bool, StoreError> {
-        let mut by_home: BTreeMap<usize, Vec<TurnId>> = BTreeMap::new();
-        for turn in turns {
-            by_home.entry(self.places.of_turn(turn)).or_default().push(turn);
-        }
-        by_home.remove(&at);
-        for (home, turns) in by_home {
+        for (home, turns) in by_place(turns, |turn| self.places.of_turn(*turn)) {
+            if home == at {
+                continue;
+            }
             let shared = self.at(home).shared();
             let mut script = shared.script(&scripts::POINT);
             script.arg(at);
@@ -53,31 +51,29 @@ impl RedisSessions {
     /// Takes away what turns that were forgotten in the partition `at` left in others. What can't be reached now is a number that
     /// nobody asks for, or a key that is free after its day.
     pub(super) async fn tidy(&self, at: usize, freed: Freed, turns: &[String]) {
-        let mut freed: Vec<_> = freed.into_iter().map(|free| (at, free)).collect();
-        let mut by_home: BTreeMap<usize, Vec<&String>> = BTreeMap::new();
-        for id in turns {
-            if let Ok(turn) = id.parse() {
-                by_home.entry(self.places.of_turn(turn)).or_default().push(id);
-            }
+        if self.places == Places::One {
+            return;
         }
-        by_home.remove(&at);
-        for (home, turns) in by_home {
+        let mut freed = freed;
+        let turns = turns.iter().filter_map(|id| id.parse::<TurnId>().ok());
+        for (home, turns) in by_place(turns, |turn| self.places.of_turn(*turn)) {
+            if home == at {
+                continue;
+            }
             let shared = self.at(home).shared();
             let mut script = shared.script(&scripts::UNPOINT);
-            for turn in turns {
-                script.arg(turn);
+            for turn in &turns {
+                script.arg(turn.to_string());
             }
-            let more: Freed = shared.run(&script).await.unwrap_or_default();
-            freed.extend(more.into_iter().map(|free| (home, free)));
+            freed.extend(shared.run::<Freed>(&script).await.unwrap_or_default());
         }
-        for (from, (name, turn)) in freed {
-            let place = self.places.of_name(&name);
-            if place != from {
-                let shared = self.at(place).shared();
-                let mut script = shared.script(&scripts::UNBIND);
+        for (place, freed) in by_place(freed, |(name, _)| self.places.of_name(name)) {
+            let shared = self.at(place).shared();
+            let mut script = shared.script(&scripts::UNBIND);
+            for (name, turn) in &freed {
                 script.arg(name).arg(turn);
-                let _ = shared.run::<()>(&script).await;
             }
+            let _ = shared.run::<()>(&script).await;
         }
     }
 
@@ -109,4 +105,13 @@ impl RedisSessions {
         script.arg(shared.lease_ms()).arg(millis(life).max(1)).arg(name).arg(turn.to_string());
         Ok(shared.acknowledged(&script).await?)
     }
+}
+
+/// The items of each place together.
+pub(super) fn by_place<T>(items: impl IntoIterator<Item = T>, place: impl Fn(&T) -> usize) -> BTreeMap<usize, Vec<T>> {
+    let mut by_place: BTreeMap<usize, Vec<T>> = BTreeMap::new();
+    for item in items {
+        by_place.entry(place(&item)).or_default().push(item);
+    }
+    by_place
 }

@@ -148,15 +148,24 @@ impl RedisSessions {
         }
         let mut exists = cmd("EXISTS");
         exists.arg(&self.misplaced);
-        if self.link.command::<u64>(&exists).await? > 0 {
-            let reason = match self.places {
-                Places::One => "there are sessions under this prefix as a cluster has them",
-                Places::Spread => "there are sessions under this prefix as one server has them, or an older version",
-            };
-            return Err(StoreError::Invalid { reason: reason.to_owned() });
+        match self.link.command::<u64>(&exists).await {
+            Ok(1..) => {
+                let reason = match self.places {
+                    Places::One => "there are sessions under this prefix as a cluster has them",
+                    Places::Spread => {
+                        "there are sessions under this prefix as one server has them, or an older version"
+                    }
+                };
+                Err(StoreError::Invalid { reason: reason.to_owned() })
+            }
+            // Later: what is there of the store is there all the same.
+            Err(LinkError::Unavailable { .. }) => Ok(()),
+            // One node of a cluster that is spoken to as one server does not take keys of several slots, and has none of those.
+            Ok(0) | Err(LinkError::Invalid { .. }) => {
+                self.none_misplaced.store(true, Relaxed);
+                Ok(())
+            }
         }
-        self.none_misplaced.store(true, Relaxed);
-        Ok(())
     }
 }
 
@@ -333,11 +342,7 @@ impl SessionStore for RedisSessions {
     }
 
     async fn stats(&self) -> Result<StoreStats, StoreError> {
-        match self.check_places().await {
-            // That shard is away: what the others have is there all the same.
-            Ok(()) | Err(StoreError::Unavailable { .. }) => {}
-            Err(error) => return Err(error),
-        }
+        self.check_places().await?;
         let mut stats = StoreStats { backend: "redis", sessions: 0, turns: 0, away: None };
         let counts = future::join_all(self.partitions.iter().map(Partition::counts)).await;
         stats.away = counts.iter().find_map(|counted| match counted {

@@ -1,11 +1,11 @@
 //! Sessions that come from another store.
 
-use std::collections::BTreeMap;
-
 use hitesh_domain::{Owner, SessionId};
 
 use super::{
-    RedisSessions, millis,
+    RedisSessions,
+    between::by_place,
+    millis,
     rows::{self, ArrivingRow, Row, tag},
     scripts,
 };
@@ -89,12 +89,8 @@ impl RedisSessions {
     }
 
     async fn bind_claims(&self, record: &SessionRecord) -> Result<(), StoreError> {
-        let mut by_place: BTreeMap<usize, Vec<(String, &ClaimRecord)>> = BTreeMap::new();
-        for claim in &record.claims {
-            let name = format!("{}/{}", record.owner, claim.claim.key.as_str());
-            by_place.entry(self.places.of_name(&name)).or_default().push((name, claim));
-        }
-        for (place, claims) in by_place {
+        let named = record.claims.iter().map(|claim| (format!("{}/{}", record.owner, claim.claim.key.as_str()), claim));
+        for (place, claims) in by_place(named, |(name, _)| self.places.of_name(name)) {
             let shared = self.at(place).shared();
             let mut script = shared.script(&scripts::IMPORT_CLAIMS);
             for (name, ClaimRecord { claim, left }) in &claims {

@@ -1,4 +1,9 @@
 //! What one instance has, all have.
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering::Relaxed},
+};
+
 use hitesh_tests_api::{Answer, Gate, RedisServer, Script, Server, ServerBuilder, Sse, Upstream, eventually};
 use serde_json::json;
 
@@ -143,6 +148,33 @@ async fn equal_requests_on_two_instances_at_once_with_one_idempotency_key_are_on
         assert_eq!(one.json()["turn_id"], other.json()["turn_id"]);
     }
     assert_eq!((a.client().history("s").await.len(), upstream.count()), (60, 30));
+}
+
+#[tokio::test]
+async fn a_request_that_came_to_nothing_and_is_repeated_on_two_instances_at_once_is_one_turn() {
+    let redis = RedisServer::start().await;
+    let breaks_off = Arc::new(AtomicBool::new(false));
+    let (breaks, answer) = (Arc::clone(&breaks_off), Answer::about("again"));
+    let upstream = Upstream::start(move |request| {
+        let whole = Script::answer(&answer, request.format());
+        if breaks.load(Relaxed) { whole.cut_at(400).breaking_off() } else { whole }
+    });
+    let upstream = upstream.await;
+    // So many failures would open a breaker, and what is asked then begins no turn.
+    let base_url = upstream.base_url();
+    let provider = format!("[[providers]]\nname = 'openai'\nkind = 'openai'\nbase_url = '{base_url}'\nbreaker = false");
+    let instance = || builder(&redis, &upstream).settings(&provider).start();
+    let (a, b) = tokio::join!(instance(), instance());
+    for round in 0..10 {
+        let body =
+            json!({"content": "Phir se", "session_id": "s", "idempotency_key": format!("k-{round}"), "cache": "off"});
+        breaks_off.store(true, Relaxed);
+        a.client().send(&body).await.expect_error(502, "incomplete");
+        breaks_off.store(false, Relaxed);
+        let (one, other) = tokio::join!(a.client().send(&body), b.client().send(&body));
+        assert_eq!((one.status, other.status), (200, 200), "{} {}", one.text(), other.text());
+        assert_eq!(one.json()["turn_id"], other.json()["turn_id"]);
+    }
 }
 
 #[tokio::test]
