@@ -204,7 +204,9 @@ async fn told_and_kept_over_a_failover(wait: bool) -> (usize, usize) {
         told
     };
     // Sessions are on all shards; that of the first one dies.
-    servers[0].client().ask("s0", "Pehle").await;
+    let first = json!({"content": "Pehle", "session_id": "s0"});
+    eventually("a turn to be taken", || async { (servers[0].client().send(&first).await.status == 200).then_some(()) })
+        .await;
     let shard = (0..3).find(|shard| cluster.nodes[*shard].ask(&["KEYS", "*{public/s0}*"]) != "*0\r\n").unwrap();
     let fail_over = async {
         // The moment is to be random: this sleep waits for nothing.
