@@ -135,6 +135,9 @@ async fn while_a_shard_is_away_the_sessions_of_the_others_go_on() {
     let of_others = u64::try_from(shards.iter().filter(|shard| **shard != 1).count()).unwrap();
     assert_eq!((stats.sessions, stats.turns), (of_others, 2 * of_others));
     assert!(stats.away.is_some());
+    // What is over is forgotten on the others, and that not all of it was is told.
+    assert!(matches!(living.sweep(at(60)).await, Err(StoreError::Unavailable { .. })));
+    assert_eq!(living.stats().await.unwrap().turns, of_others);
     // What the dead instance had open on the others is found all the same.
     let mut adopted = 0;
     let started = std::time::Instant::now();
@@ -145,6 +148,24 @@ async fn while_a_shard_is_away_the_sessions_of_the_others_go_on() {
         assert!(started.elapsed() < Duration::from_secs(30), "{adopted} of {of_others}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+#[tokio::test]
+async fn a_shard_that_stands_still_does_not_keep_the_figures_of_the_others_back() {
+    let cluster = RedisCluster::start();
+    let deadline = Duration::from_secs(60);
+    let store = store(cluster.link(), deadline);
+    for number in 0..30 {
+        store.record(turn_by(&store, &format!("s{number}")), answer("Aise.")).await.unwrap();
+    }
+    assert_eq!(store.stats().await.unwrap().away, None);
+    // Its replica first, or that takes its place.
+    cluster.nodes[4].pause();
+    cluster.nodes[1].pause();
+    let started = std::time::Instant::now();
+    let stats = store.stats().await.unwrap();
+    assert!(started.elapsed() < deadline);
+    assert!(stats.away.is_some() && (1..30).contains(&stats.sessions), "{stats:?}");
 }
 
 #[tokio::test]

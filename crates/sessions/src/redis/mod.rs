@@ -41,6 +41,9 @@ use crate::{Claim, Context, Durable, NewTurn, Orphan, Page, SessionStore, StoreE
 /// Turns that one step of a sweep takes, so that nobody waits long behind it.
 const SWEEP_TURNS: u64 = 100;
 
+/// How long the figures of all partitions wait for one of them: whoever asks has little time, and wants those of the others.
+const STATS_PATIENCE: Duration = Duration::from_millis(500);
+
 /// How a [`RedisSessions`] is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RedisSessionsSettings {
@@ -139,6 +142,33 @@ impl RedisSessions {
     fn of_turn(&self, turn: TurnId) -> usize {
         let open = self.partitions.iter().position(|partition| partition.has_open(turn));
         open.unwrap_or_else(|| self.places.of_turn(turn))
+    }
+
+    async fn counts(&self, partition: &Partition) -> Result<(u64, u64), StoreError> {
+        match self.places {
+            Places::One => partition.counts().await,
+            Places::Spread => tokio::time::timeout(STATS_PATIENCE, partition.counts()).await.unwrap_or_else(|_| {
+                let reason = format!("a part of the sessions gave no answer within {STATS_PATIENCE:?}");
+                Err(StoreError::Unavailable { reason })
+            }),
+        }
+    }
+
+    async fn sweep_partition(
+        &self,
+        at: usize,
+        partition: &Partition,
+        older_than: OffsetDateTime,
+    ) -> Result<u64, StoreError> {
+        let mut turns = 0u64;
+        loop {
+            let (swept, freed, ids) = partition.sweep(older_than, SWEEP_TURNS).await?;
+            self.tidy(at, freed, &ids).await;
+            turns = turns.saturating_add(swept);
+            if swept < SWEEP_TURNS {
+                return Ok(turns);
+            }
+        }
     }
 
     /// Sessions that are spread otherwise would be none: a server that became a cluster, or the other way round.
@@ -318,18 +348,15 @@ impl SessionStore for RedisSessions {
     }
 
     async fn sweep(&self, older_than: OffsetDateTime) -> Result<u64, StoreError> {
-        let mut turns = 0u64;
+        let (mut turns, mut failed) = (0u64, None);
+        // One that is away keeps no other from forgetting what is over.
         for (at, partition) in self.partitions.iter().enumerate() {
-            loop {
-                let (swept, freed, ids) = partition.sweep(older_than, SWEEP_TURNS).await?;
-                self.tidy(at, freed, &ids).await;
-                turns = turns.saturating_add(swept);
-                if swept < SWEEP_TURNS {
-                    break;
-                }
+            match self.sweep_partition(at, partition, older_than).await {
+                Ok(swept) => turns = turns.saturating_add(swept),
+                Err(error) => failed = Some(error),
             }
         }
-        Ok(turns)
+        failed.map_or(Ok(turns), Err)
     }
 
     async fn close(&self) {
@@ -344,7 +371,7 @@ impl SessionStore for RedisSessions {
     async fn stats(&self) -> Result<StoreStats, StoreError> {
         self.check_places().await?;
         let mut stats = StoreStats { backend: "redis", sessions: 0, turns: 0, away: None };
-        let counts = future::join_all(self.partitions.iter().map(Partition::counts)).await;
+        let counts = future::join_all(self.partitions.iter().map(|partition| self.counts(partition))).await;
         stats.away = counts.iter().find_map(|counted| match counted {
             Err(StoreError::Unavailable { reason }) => Some(reason.clone()),
             _ => None,
