@@ -122,9 +122,12 @@ async fn dropping_the_stream_frees_the_model_at_once() {
     let dropped = Instant::now();
     drop(stream);
     while provider.queue().answering > 0 {
-        assert!(dropped.elapsed() < Duration::from_millis(600), "it went on for {:?}", dropped.elapsed());
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
+    let (freed, asked) = (dropped.elapsed(), Instant::now());
+    ask(&provider, "Tell me a long story.").await;
+    let whole = asked.elapsed();
+    assert!(freed * 4 < whole, "it went on for {freed:?}; whole it takes {whole:?}");
 }
 
 #[tokio::test]
@@ -200,10 +203,16 @@ async fn a_dropped_provider_ends_its_answers_and_its_thread() {
     let mut running = provider.stream(question("Tell me a long story.")).await.unwrap();
     assert!(matches!(next(&mut running).await, Some(ProviderEvent::Delta(_))));
     let mut waiting = provider.stream(question("And another.")).await.unwrap();
-    let since = Instant::now();
     drop(provider);
-    assert!(since.elapsed() < Duration::from_secs(1), "{:?}", since.elapsed());
-    while let Some(Ok(_)) = running.next().await {}
+    let mut after = 0;
+    let end = loop {
+        match running.next().await {
+            Some(Ok(ProviderEvent::Delta(_))) => after += 1,
+            end => break end,
+        }
+    };
+    assert!(matches!(end, Some(Err(ProviderError::Unavailable { .. }))), "{end:?}");
+    assert!(after < 100, "{after} of some 800 pieces came after it");
     assert!(matches!(waiting.next().await, Some(Ok(ProviderEvent::Status(_)))));
     assert!(matches!(waiting.next().await, Some(Err(ProviderError::Unavailable { .. }))));
     assert!(waiting.next().await.is_none());
