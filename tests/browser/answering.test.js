@@ -214,7 +214,7 @@ test("an edited question takes the place of the old one, and what followed goes"
   assert.equal(await page.locator(".turn").count(), 1);
   await page.reload();
   await ended(page);
-  assert.deepEqual(await page.locator(".question-text").allInnerTexts(), ["An edited one?"]);
+  assert.deepEqual(await page.locator(".question-text").allTextContents(), ["An edited one?"]);
   await done(page);
 });
 

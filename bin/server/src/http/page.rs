@@ -1,4 +1,5 @@
-//! The chat page, and the files that it is made of.
+//! The chat page and the dashboard, and the files that they are made of. Those of the chat page come in bundles, which
+//! `tests/browser/bundle.js` makes of them.
 //!
 //! Their addresses hold a digest of all of them, `/static/DIGEST/…`, so a browser may keep them for ever and never mixes
 //! two versions. The stream client is for other pages too, and has an address that stays: `/static/hitesh-client.js`.
@@ -40,58 +41,25 @@ macro_rules! own {
     };
 }
 
-macro_rules! vendored {
+macro_rules! packed {
     ($kind:expr, $name:literal) => {
-        Asset::new(
-            concat!("vendor/", $name),
-            $kind,
-            Content::Gzipped(include_bytes!(concat!("../../web/vendor/", $name, ".gz"))),
-        )
+        Asset::new($name, $kind, Content::Gzipped(include_bytes!(concat!("../../web/", $name, ".gz"))))
     };
 }
 
-static ASSETS: [Asset; 47] = [
+static ASSETS: [Asset; 18] = [
     own!(SCRIPT, "hitesh-client.js"),
+    packed!(SCRIPT, "bundles/chat.js"),
+    packed!(STYLE, "bundles/chat.css"),
+    packed!(SCRIPT, "vendor/marked.js"),
+    packed!(SCRIPT, "vendor/dompurify.js"),
+    packed!(SCRIPT, "vendor/highlight.js"),
+    packed!(SCRIPT, "vendor/uplot.js"),
+    packed!(STYLE, "vendor/uplot.css"),
     own!(SVG, "chat/icon.svg"),
-    own!(STYLE, "chat/comfort.css"),
-    own!(STYLE, "chat/conversation.css"),
-    own!(STYLE, "chat/layout.css"),
     own!(STYLE, "chat/theme.css"),
-    own!(SCRIPT, "chat/js/announcer.js"),
-    own!(SCRIPT, "chat/js/code.js"),
-    own!(SCRIPT, "chat/js/conversation.js"),
     own!(SCRIPT, "chat/js/dom.js"),
-    own!(SCRIPT, "chat/js/export.js"),
-    own!(SCRIPT, "chat/js/frames.js"),
-    own!(SCRIPT, "chat/js/keys.js"),
-    own!(SCRIPT, "chat/js/links.js"),
-    own!(SCRIPT, "chat/js/main.js"),
-    own!(SCRIPT, "chat/js/markdown-stream.js"),
-    own!(SCRIPT, "chat/js/markdown.js"),
-    own!(SCRIPT, "chat/js/personas.js"),
-    own!(SCRIPT, "chat/js/preferences.js"),
-    own!(SCRIPT, "chat/js/scroll.js"),
-    own!(SCRIPT, "chat/js/sessions.js"),
-    own!(SCRIPT, "chat/js/storage.js"),
-    own!(SCRIPT, "chat/js/tabs.js"),
     own!(SCRIPT, "chat/js/theme-early.js"),
-    own!(SCRIPT, "chat/js/turn.js"),
-    own!(SCRIPT, "chat/js/words.js"),
-    own!(SCRIPT, "chat/js/views/composer.js"),
-    own!(SCRIPT, "chat/js/views/editor.js"),
-    own!(SCRIPT, "chat/js/views/empty.js"),
-    own!(SCRIPT, "chat/js/views/info.js"),
-    own!(SCRIPT, "chat/js/views/link.js"),
-    own!(SCRIPT, "chat/js/views/menu.js"),
-    own!(SCRIPT, "chat/js/views/sidebar.js"),
-    own!(SCRIPT, "chat/js/views/step.js"),
-    own!(SCRIPT, "chat/js/views/toast.js"),
-    own!(SCRIPT, "chat/js/views/turn.js"),
-    vendored!(SCRIPT, "marked.js"),
-    vendored!(SCRIPT, "dompurify.js"),
-    vendored!(SCRIPT, "highlight.js"),
-    vendored!(SCRIPT, "uplot.js"),
-    vendored!(STYLE, "uplot.css"),
     own!(STYLE, "dashboard/dashboard.css"),
     own!(SCRIPT, "dashboard/js/charts.js"),
     own!(SCRIPT, "dashboard/js/figures.js"),
@@ -239,21 +207,16 @@ mod tests {
     }
 
     #[test]
-    fn every_file_of_the_page_is_in_the_table() {
-        fn visit(folder: &Path, web: &Path) {
-            for entry in std::fs::read_dir(folder).unwrap() {
+    fn every_file_of_the_dashboard_is_in_the_table() {
+        let web = Path::new(env!("CARGO_MANIFEST_DIR")).join("web");
+        for folder in ["dashboard", "dashboard/js"] {
+            for entry in std::fs::read_dir(web.join(folder)).unwrap() {
                 let path = entry.unwrap().path();
-                if path.is_dir() {
-                    visit(&path, web);
-                    continue;
-                }
-                let name = path.strip_prefix(web).unwrap().to_str().unwrap();
-                assert!(name.ends_with("/index.html") || ASSETS.iter().any(|asset| asset.name == name), "{name}");
+                let name = path.strip_prefix(&web).unwrap().to_str().unwrap();
+                let known = name.ends_with("/index.html") || ASSETS.iter().any(|asset| asset.name == name);
+                assert!(path.is_dir() || known, "{name}");
             }
         }
-        let web = Path::new(env!("CARGO_MANIFEST_DIR")).join("web");
-        visit(&web.join("chat"), &web);
-        visit(&web.join("dashboard"), &web);
     }
 
     #[test]

@@ -56,15 +56,15 @@ async fn the_page_is_told_whether_it_may_make_links_to_chats() {
 async fn the_pages_files_are_kept_for_ever_and_the_client_has_an_address_that_stays() {
     let service = service("", Script::Whole).await;
     let page = service.get("/chat").await.body;
-    let script = page.split('"').find(|quoted| quoted.ends_with("/chat/js/main.js")).unwrap();
+    let script = page.split('"').find(|quoted| quoted.ends_with("/bundles/chat.js")).unwrap();
     let reply = service.get(script).await;
     assert_eq!(reply.header("cache-control"), "public, max-age=31536000, immutable");
     assert_eq!(reply.header("content-type"), "text/javascript; charset=utf-8");
-    assert_eq!(service.get("/static/older/chat/js/main.js").await.header("cache-control"), "no-store");
+    assert_eq!(service.get("/static/older/bundles/chat.js").await.header("cache-control"), "no-store");
     let client = service.get("/static/hitesh-client.js").await;
     assert_eq!(client.header("cache-control"), "public, max-age=3600");
     assert!(client.body.contains("export class HiteshClient"));
-    for nothing in ["/static/", "/static/x", "/static/older/chat/js/nothing.js", "/static/older/../Cargo.toml"] {
+    for nothing in ["/static/", "/static/x", "/static/older/bundles/nothing.js", "/static/older/../Cargo.toml"] {
         assert_eq!(service.get(nothing).await.refusal(), (404, "not_found".to_owned()), "{nothing}");
     }
 }
