@@ -76,6 +76,8 @@ pub struct CacheStats {
     pub lookup_time: Duration,
     /// Why it can't be reached, if it can't: entries and bytes are then not known, and zero.
     pub away: Option<String>,
+    /// Why a part of it can't be reached, if that is so of a part only: entries and bytes are those of the others.
+    pub partly_away: Option<String>,
 }
 
 /// Why a cache gave nothing.

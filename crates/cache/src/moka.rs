@@ -100,6 +100,7 @@ impl Cache for MokaCache {
             misses: self.misses.load(Relaxed),
             lookup_time: Duration::from_nanos(self.lookup_nanos.load(Relaxed)),
             away: None,
+            partly_away: None,
         }
     }
 }

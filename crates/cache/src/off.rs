@@ -25,7 +25,16 @@ impl Cache for NoCache {
 
     async fn stats(&self) -> CacheStats {
         let lookup_time = Duration::ZERO;
-        CacheStats { backend: "none", entries: 0, bytes: 0, hits: 0, misses: 0, lookup_time, away: None }
+        CacheStats {
+            backend: "none",
+            entries: 0,
+            bytes: 0,
+            hits: 0,
+            misses: 0,
+            lookup_time,
+            away: None,
+            partly_away: None,
+        }
     }
 }
 

@@ -9,7 +9,8 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use hitesh_redis::{Link, LinkError, Script, pipe};
+use futures::future::join_all;
+use hitesh_redis::{Link, LinkError, Script, Servers, pipe, spread};
 
 use crate::{Cache, CacheError, CacheKey, CacheStats, jitter::jittered};
 
@@ -58,20 +59,28 @@ const MEASURE: &str = "
 
 /// Entries that are measured to estimate all of them.
 const SAMPLE: u64 = 64;
+/// How many parts a cluster has of one cache: on so many of its shards are entries.
+const PARTS: u8 = 16;
 
-/// A cache in a Redis server, shared by all who name the same prefix. How much it holds is the server's affair: with
-/// `maxmemory` and a `volatile-` policy it evicts what it likes.
+/// A cache in Redis, shared by all who name the same prefix. How much it holds is the server's affair: with `maxmemory`
+/// and a `volatile-` policy it evicts what it likes.
 ///
-/// All its keys share a hash tag. Entries carry the generation that they were put in, so clearing is one write, however
-/// many there are.
+/// Entries carry the generation that they were put in, so clearing is one write, however many there are. On a cluster they
+/// are spread over 16 parts with a generation each: every shard has some, and while one is away the rest is found.
 pub struct RedisCache {
     link: Arc<Link>,
-    generation: String,
-    entries: String,
-    entry: String,
+    parts: Vec<Part>,
     hits: AtomicU64,
     misses: AtomicU64,
     lookup_nanos: AtomicU64,
+}
+
+/// The names of keys that share a hash tag.
+struct Part {
+    generation: String,
+    entries: String,
+    /// What entries' own keys begin with.
+    entry: String,
 }
 
 /// What is found is of the generation that was current when it was put; each clear begins another one, by a number that
@@ -100,26 +109,57 @@ impl Generation {
     }
 }
 
+impl Part {
+    fn new(tag: &str) -> Self {
+        let [generation, entries, entry] = ["generation", "entries", "entry:"].map(|name| format!("{tag}:{name}"));
+        Self { generation, entries, entry }
+    }
+
+    fn entry_key(&self, member: &str) -> String {
+        format!("{}{member}", self.entry)
+    }
+}
+
 impl RedisCache {
-    /// The cache that lives under `prefix` on the server behind `link`.
+    /// The cache that lives under `prefix` on the servers behind `link`.
     pub fn new(link: impl Into<Arc<Link>>, prefix: &str) -> Self {
+        let link = link.into();
         // The number is that of the stored form: another form is another cache.
-        let tag = format!("{{{prefix}:cache:1}}");
+        let name = format!("{prefix}:cache:1");
+        let tags = match link.servers() {
+            Servers::Cluster(_) => spread(&name, PARTS),
+            Servers::Single(_) | Servers::Sentinel(_) => vec![format!("{{{name}}}")],
+        };
         Self {
-            link: link.into(),
-            generation: format!("{tag}:generation"),
-            entries: format!("{tag}:entries"),
-            entry: format!("{tag}:entry:"),
+            link,
+            parts: tags.iter().map(|tag| Part::new(tag)).collect(),
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
             lookup_nanos: AtomicU64::new(0),
         }
     }
 
+    /// How many parts have a generation of their own.
+    pub(crate) fn parts(&self) -> usize {
+        self.parts.len()
+    }
+
+    /// Which part a key is in.
+    pub(crate) fn part_of(&self, key: &CacheKey) -> usize {
+        let [.., last] = key.as_bytes();
+        usize::from(*last) % self.parts.len()
+    }
+
+    #[expect(clippy::indexing_slicing, reason = "a remainder by the number of parts")]
+    fn part(&self, key: &CacheKey) -> &Part {
+        &self.parts[self.part_of(key)]
+    }
+
     pub(crate) async fn find(&self, key: &CacheKey) -> Result<Found, LinkError> {
-        let entry = self.entry_key(&member(key));
+        let part = self.part(key);
+        let entry = part.entry_key(&member(key));
         let mut both = pipe();
-        both.cmd("MGET").arg(&self.generation).arg(&entry).cmd("PTTL").arg(&entry);
+        both.cmd("MGET").arg(&part.generation).arg(&entry).cmd("PTTL").arg(&entry);
         type Reply = ((Option<Vec<u8>>, Option<Vec<u8>>), i64);
         let ((generation, stored), left) = self.link.pipeline::<Reply>(&both).await?;
         let generation = generation.as_deref().and_then(Generation::of);
@@ -133,35 +173,34 @@ impl RedisCache {
 
     /// The generation that it was put in.
     pub(crate) async fn keep(&self, key: &CacheKey, value: &[u8], ttl: Duration) -> Result<Generation, LinkError> {
-        let member = member(key);
+        let (part, member) = (self.part(key), member(key));
         let Generation(first) = Generation::random();
         let script = Script::new(PUT);
-        let mut put = script.key(&self.generation);
-        put.key(self.entry_key(&member)).key(&self.entries);
+        let mut put = script.key(&part.generation);
+        put.key(part.entry_key(&member)).key(&part.entries);
         put.arg(first.as_slice()).arg(value).arg(u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX)).arg(&member);
         let generation = self.link.script::<Vec<u8>>(&put).await?;
         let other_form = || LinkError::Invalid { reason: "no generation of a cache".to_owned() };
         Generation::of(&generation).ok_or_else(other_form)
     }
 
-    /// The new generation, and how many entries there were.
-    pub(crate) async fn begin_anew(&self) -> Result<(Generation, u64), LinkError> {
-        let generation = Generation::random();
+    /// Of each part the new generation, and how many entries there were.
+    pub(crate) async fn begin_anew(&self) -> Vec<Result<(Generation, u64), LinkError>> {
         let script = Script::new(CLEAR);
-        let mut clear = script.key(&self.generation);
-        clear.key(&self.entries).arg(generation.0.as_slice());
-        Ok((generation, self.link.script(&clear).await?))
+        join_all(self.parts.iter().map(async |part| {
+            let generation = Generation::random();
+            let mut clear = script.key(&part.generation);
+            clear.key(&part.entries).arg(generation.0.as_slice());
+            Ok((generation, self.link.script(&clear).await?))
+        }))
+        .await
     }
 
-    fn entry_key(&self, member: &str) -> String {
-        format!("{}{member}", self.entry)
-    }
-
-    /// Entries and bytes.
-    async fn measure(&self) -> Result<(u64, u64), LinkError> {
+    /// Entries and bytes of a part.
+    async fn measure(&self, part: &Part) -> Result<(u64, u64), LinkError> {
         let script = Script::new(MEASURE);
-        let mut measure = script.key(&self.entries);
-        measure.arg(SAMPLE).arg(&self.entry);
+        let mut measure = script.key(&part.entries);
+        measure.arg(SAMPLE / u64::try_from(self.parts.len()).unwrap_or(SAMPLE)).arg(&part.entry);
         let (entries, measured, bytes) = self.link.script::<(u64, u64, u64)>(&measure).await?;
         let mean = bytes.checked_div(measured).unwrap_or_default();
         Ok((entries, entries.saturating_mul(mean.saturating_add(ENTRY_OVERHEAD))))
@@ -193,12 +232,25 @@ impl Cache for RedisCache {
     }
 
     async fn clear(&self) -> Result<u64, CacheError> {
-        Ok(self.begin_anew().await?.1)
+        let cleared: Result<Vec<_>, _> = self.begin_anew().await.into_iter().collect();
+        Ok(cleared?.iter().map(|(_, had)| had).sum())
     }
 
     async fn stats(&self) -> CacheStats {
-        let measured = self.measure().await;
-        let (entries, bytes) = measured.as_ref().copied().unwrap_or_default();
+        let measured = join_all(self.parts.iter().map(|part| self.measure(part))).await;
+        let (mut entries, mut bytes, mut away) = (0u64, 0u64, Vec::new());
+        for part in measured {
+            match part {
+                Ok((of_part, bytes_of_part)) => {
+                    entries = entries.saturating_add(of_part);
+                    bytes = bytes.saturating_add(bytes_of_part);
+                }
+                Err(error) => away.push(error.to_string()),
+            }
+        }
+        let is_away = away.len() == self.parts.len();
+        let reason = away.into_iter().next();
+        let (away, partly_away) = if is_away { (reason, None) } else { (None, reason) };
         CacheStats {
             backend: "redis",
             entries,
@@ -206,7 +258,8 @@ impl Cache for RedisCache {
             hits: self.hits.load(Relaxed),
             misses: self.misses.load(Relaxed),
             lookup_time: Duration::from_nanos(self.lookup_nanos.load(Relaxed)),
-            away: measured.err().map(|error| error.to_string()),
+            away,
+            partly_away,
         }
     }
 }

@@ -25,8 +25,9 @@ pub const FRONT_TTL: Duration = Duration::from_secs(5);
 pub struct TieredCache {
     front: MokaCache,
     behind: RedisCache,
-    /// As far as was heard; the front's keys depend on it, so entries of another generation are not found.
-    generation: Mutex<Option<Generation>>,
+    /// Of each part behind, as far as was heard; the front's keys depend on it, so entries of another generation are not
+    /// found.
+    generations: Mutex<Vec<Option<Generation>>>,
     hits: AtomicU64,
     misses: AtomicU64,
     lookup_nanos: AtomicU64,
@@ -36,17 +37,23 @@ impl TieredCache {
     /// `front` before `behind`; both may hold something already.
     pub fn new(front: MokaCache, behind: RedisCache) -> Self {
         Self {
+            generations: Mutex::new(vec![None; behind.parts()]),
             front,
             behind,
-            generation: Mutex::default(),
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
             lookup_nanos: AtomicU64::new(0),
         }
     }
 
+    /// The generation of a part, as far as was heard.
+    fn heard(&self, part: usize) -> Option<Generation> {
+        self.generations.lock().get(part).copied().flatten()
+    }
+
     async fn look(&self, key: &CacheKey) -> Option<Bytes> {
-        let heard = *self.generation.lock();
+        let part = self.behind.part_of(key);
+        let heard = self.heard(part);
         if let Some(heard) = heard
             && let Ok(Some(value)) = self.front.get(&in_generation(key, heard)).await
         {
@@ -54,7 +61,7 @@ impl TieredCache {
         }
         // The link has said that it is away, once; a lookup goes on without it.
         let Found { generation, entry } = self.behind.find(key).await.ok()?;
-        if !self.hear(heard, generation).await {
+        if !self.hear(part, heard, generation).await {
             return entry.map(|(value, _)| value);
         }
         let (value, left) = entry?;
@@ -64,9 +71,10 @@ impl TieredCache {
 
     /// Takes the generation of a reply, unless another one was heard since the question: which of the two is newer, nobody
     /// knows. Whether it was taken.
-    async fn hear(&self, asked_in: Option<Generation>, generation: Option<Generation>) -> bool {
+    async fn hear(&self, part: usize, asked_in: Option<Generation>, generation: Option<Generation>) -> bool {
         {
-            let mut heard = self.generation.lock();
+            let mut generations = self.generations.lock();
+            let Some(heard) = generations.get_mut(part) else { return false };
             if *heard != asked_in {
                 return *heard == generation;
             }
@@ -78,7 +86,7 @@ impl TieredCache {
         true
     }
 
-    /// What it holds is of another generation: no longer found, it would only take room.
+    /// What it holds of another generation is no longer found and would only take room; what else it holds is found behind.
     async fn empty_front(&self) {
         // In memory: it does not fail.
         let _ = self.front.clear().await;
@@ -111,23 +119,37 @@ impl Cache for TieredCache {
 
     async fn put(&self, key: &CacheKey, value: Bytes, ttl: Duration) -> Result<(), CacheError> {
         let ttl = jittered(ttl);
-        let heard = *self.generation.lock();
+        let part = self.behind.part_of(key);
+        let heard = self.heard(part);
         // Whatever becomes of the write behind, the older value is gone here.
         if let Some(heard) = heard {
             self.put_in_front(key, value.clone(), ttl, heard).await;
         }
         let put_in = self.behind.keep(key, &value, ttl).await?;
-        if heard != Some(put_in) && self.hear(heard, Some(put_in)).await {
+        if heard != Some(put_in) && self.hear(part, heard, Some(put_in)).await {
             self.put_in_front(key, value, ttl, put_in).await;
         }
         Ok(())
     }
 
     async fn clear(&self) -> Result<u64, CacheError> {
-        let (generation, had) = self.behind.begin_anew().await?;
-        *self.generation.lock() = Some(generation);
+        let begun = self.behind.begin_anew().await;
+        let mut failed = None;
+        let mut had = 0u64;
+        {
+            let mut generations = self.generations.lock();
+            for (heard, begun) in generations.iter_mut().zip(begun) {
+                match begun {
+                    Ok((generation, of_part)) => {
+                        *heard = Some(generation);
+                        had = had.saturating_add(of_part);
+                    }
+                    Err(error) => failed = Some(error),
+                }
+            }
+        }
         self.empty_front().await;
-        Ok(had)
+        failed.map_or(Ok(had), |error| Err(error.into()))
     }
 
     async fn stats(&self) -> CacheStats {

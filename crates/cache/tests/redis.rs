@@ -98,3 +98,61 @@ async fn its_figures_say_that_it_is_away() {
     server.kill();
     assert!(cache.stats().await.away.unwrap().contains("redis is unavailable"));
 }
+
+/// Keys whose entries are spread over everything that there is.
+fn keys() -> impl Iterator<Item = CacheKey> {
+    (0..64).map(|number| CacheKey::new([number; 32]))
+}
+
+/// Of three primaries, how many entries each has.
+fn entries(cluster: &RedisCluster) -> Vec<usize> {
+    let of =
+        |node: &RedisServer| node.ask(&["KEYS", "*:entry:*"]).lines().filter(|line| line.contains("entry")).count();
+    cluster.nodes[..3].iter().map(of).collect()
+}
+
+#[tokio::test]
+async fn each_shard_of_a_cluster_has_its_share() {
+    let cluster = RedisCluster::start();
+    let cache = patient(cluster.link(), "hitesh");
+    for key in keys() {
+        cache.put(&key, "chai".into(), HOUR).await.unwrap();
+    }
+    let entries = entries(&cluster);
+    assert!(entries.iter().sum::<usize>() == 64 && entries.iter().all(|count| *count >= 16), "{entries:?}");
+    let stats = cache.stats().await;
+    assert_eq!((stats.entries, stats.away, stats.partly_away), (64, None, None));
+    assert!((64 * 260..64 * 400).contains(&stats.bytes), "{}", stats.bytes);
+    assert_eq!(cache.clear().await.unwrap(), 64);
+    for key in keys() {
+        assert_eq!(cache.get(&key).await.unwrap(), None);
+    }
+}
+
+#[tokio::test]
+async fn while_a_shard_is_away_what_the_others_have_is_found_and_can_be_cleared() {
+    let mut cluster = RedisCluster::start();
+    let cache = cache_by(cluster.link(), "hitesh", Duration::from_millis(500));
+    for key in keys() {
+        cache.put(&key, "chai".into(), HOUR).await.unwrap();
+    }
+    let [one, _, other] = entries(&cluster)[..] else { unreachable!() };
+    // Its replica first, or that takes its place.
+    cluster.nodes[4].kill();
+    cluster.nodes[1].kill();
+    let (mut found, mut away) = (0, 0);
+    for key in keys() {
+        match cache.get(&key).await {
+            Ok(value) => found += usize::from(value.unwrap() == "chai"),
+            Err(CacheError::Unavailable { .. }) => away += 1,
+        }
+    }
+    assert_eq!((found, away), (one + other, 64 - one - other));
+    let stats = cache.stats().await;
+    assert_eq!((stats.entries, stats.away), (u64::try_from(found).unwrap(), None));
+    assert!(stats.partly_away.unwrap().contains("redis is unavailable"));
+    assert!(cache.clear().await.is_err(), "a part of it is as it was");
+    for key in keys() {
+        assert!(!matches!(cache.get(&key).await, Ok(Some(_))));
+    }
+}

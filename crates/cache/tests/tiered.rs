@@ -4,7 +4,10 @@
 use std::{sync::Arc, time::Duration};
 
 use hitesh_cache::{Cache, CacheKey, FRONT_TTL, MokaCache, RedisCache, TieredCache};
-use hitesh_redis::{Link, LinkSettings, testing::RedisServer};
+use hitesh_redis::{
+    Link, LinkSettings, Servers,
+    testing::{RedisCluster, RedisServer},
+};
 use tokio::runtime::Handle;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -13,10 +16,14 @@ fn key(number: u8) -> CacheKey {
     CacheKey::new([number; 32])
 }
 
-fn cache_on(server: &RedisServer, deadline: Duration) -> TieredCache {
-    let settings = LinkSettings::new(server.address(), deadline);
-    let behind = RedisCache::new(Link::new(settings, Handle::current()).unwrap(), "test");
+fn cache_by(servers: impl Into<Servers>, prefix: &str, deadline: Duration) -> TieredCache {
+    let settings = LinkSettings::new(servers, deadline);
+    let behind = RedisCache::new(Link::new(settings, Handle::current()).unwrap(), prefix);
     TieredCache::new(MokaCache::new(32 * 1024 * 1024), behind)
+}
+
+fn cache_on(server: &RedisServer, deadline: Duration) -> TieredCache {
+    cache_by(server.address(), "test", deadline)
 }
 
 fn quick(server: &RedisServer) -> TieredCache {
@@ -27,6 +34,31 @@ hitesh_cache::conformance_tests!(async {
     let server = RedisServer::start();
     (Arc::new(cache_on(&server, Duration::from_secs(10))) as Arc<dyn Cache>, server)
 });
+
+mod on_a_cluster {
+    use super::*;
+
+    hitesh_cache::conformance_tests!(in one world RedisCluster::start(), |cluster: &RedisCluster, prefix| {
+        Arc::new(cache_by(cluster.link(), prefix, Duration::from_secs(10))) as Arc<dyn Cache>
+    });
+}
+
+#[tokio::test]
+async fn on_a_cluster_each_part_is_cleared_for_others_at_their_next_look_behind_it() {
+    let cluster = RedisCluster::start();
+    let [a, b] = [(); 2].map(|()| cache_by(cluster.link(), "test", Duration::from_secs(10)));
+    for number in 0..64 {
+        a.put(&key(number), "chai".into(), HOUR).await.unwrap();
+        assert_eq!(b.get(&key(number)).await.unwrap().unwrap(), "chai");
+    }
+    assert_eq!(a.clear().await.unwrap(), 64);
+    for number in 0..64 {
+        assert_eq!(a.get(&key(number)).await.unwrap(), None);
+        // Another key of the same part, that its front does not have.
+        assert_eq!(b.get(&key(number + 64)).await.unwrap(), None);
+        assert_eq!(b.get(&key(number)).await.unwrap(), None);
+    }
+}
 
 #[tokio::test]
 async fn what_one_instance_put_the_other_finds() {

@@ -339,7 +339,10 @@ impl Engine {
             store_backend: store.as_ref().map_or("unavailable", |stats| stats.backend),
             store,
             cache_backend: cache.backend,
-            cache: cache.away.map_or(Ok(()), Err),
+            cache: match &cache.away {
+                Some(reason) => Err(reason.clone()),
+                None => Ok(cache),
+            },
         }
     }
 

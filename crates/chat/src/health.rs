@@ -1,3 +1,4 @@
+use hitesh_cache::CacheStats;
 use hitesh_llm::{BreakerState, ProviderState, ProviderStatus};
 use hitesh_sessions::StoreStats;
 
@@ -12,8 +13,8 @@ pub struct Health {
     pub store: Result<StoreStats, String>,
     /// What kind of session store it is.
     pub store_backend: &'static str,
-    /// Why the cache can't be reached, if it can't: answers go on without it.
-    pub cache: Result<(), String>,
+    /// The cache's figures, or why it can't be reached: answers go on without it.
+    pub cache: Result<CacheStats, String>,
     /// What kind of cache it is.
     pub cache_backend: &'static str,
 }
@@ -34,10 +35,18 @@ impl Health {
         }
     }
 
+    /// Why the cache, or a part of it, can't be reached.
+    pub fn cache_away(&self) -> Option<&str> {
+        match &self.cache {
+            Ok(stats) => stats.partly_away.as_deref(),
+            Err(reason) => Some(reason),
+        }
+    }
+
     /// Whether anything is not as it should be.
     pub fn is_degraded(&self) -> bool {
         self.store_away().is_some()
-            || self.cache.is_err()
+            || self.cache_away().is_some()
             || self.providers.is_empty()
             || self.providers.iter().any(|p| p.state != ProviderState::Ready || p.breaker != BreakerState::Closed)
     }

@@ -23,5 +23,5 @@ pub use self::{
     error::LinkError,
     link::{Link, LinkSettings, Wait},
     servers::{Sentinels, Servers},
-    slots::{SLOTS, slot_of},
+    slots::{SLOTS, slot_of, spread},
 };

@@ -16,6 +16,19 @@ pub fn slot_of(key: &[u8]) -> u16 {
     crc16(tag.unwrap_or(key)) % SLOTS
 }
 
+/// Hash tags for the parts of what is kept under a name, `{NAME:NUMBER.SALT}`: the slot of each is in another of as many
+/// equal stretches of all slots. A cluster that gives each shard as many slots in a row as the others so gives it as many
+/// parts, too. Always the same for a name.
+pub fn spread(name: &str, parts: u8) -> Vec<String> {
+    let stretch = SLOTS / u16::from(parts).max(1);
+    let tag = |number: u8| {
+        let salted = |salt: u16| format!("{{{name}:{number}.{salt}}}");
+        let fits = |tag: &String| slot_of(tag.as_bytes()) / stretch == u16::from(number);
+        (0..u16::MAX).map(salted).find(fits).unwrap_or_else(|| salted(0))
+    };
+    (0..parts).map(tag).collect()
+}
+
 /// CRC-16/XMODEM.
 fn crc16(bytes: &[u8]) -> u16 {
     bytes.iter().fold(0, |crc, byte| {
@@ -73,6 +86,16 @@ mod tests {
     use super::*;
 
     /// As `CLUSTER KEYSLOT` of a server gives them.
+    #[test]
+    fn parts_are_in_stretches_of_their_own() {
+        for (name, parts) in [("hitesh:sessions:2", 16), ("a:b-c.d", 16), ("", 3), ("x", 1), ("x", 255)] {
+            let tags = spread(name, parts);
+            let stretch = SLOTS / u16::from(parts);
+            let at: Vec<_> = tags.iter().map(|tag| slot_of(format!("{tag}:entry:1").as_bytes()) / stretch).collect();
+            assert_eq!(at, (0..u16::from(parts)).collect::<Vec<_>>(), "{name}");
+        }
+    }
+
     #[test]
     fn keys_are_in_the_slots_that_servers_know_them_in() {
         for (key, slot) in [

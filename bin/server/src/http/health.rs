@@ -84,7 +84,7 @@ pub(super) struct ProviderCheckBody {
 pub(super) struct CheckBody {
     #[schema(example = "sqlite")]
     backend: &'static str,
-    /// `ready`, `unavailable`, or `partly_unavailable`: some sessions are stored elsewhere than others, and can't be reached.
+    /// `ready`, `unavailable`, or `partly_unavailable`: some of it is kept elsewhere than the rest, and can't be reached.
     #[schema(example = "ready")]
     status: &'static str,
     reason: Option<String>,
@@ -105,8 +105,8 @@ impl From<Health> for HealthBody {
             (false, false) => "healthy",
         };
         let checks = ChecksBody {
-            sessions: CheckBody::of_store(&health),
-            cache: CheckBody::of(health.cache_backend, health.cache),
+            sessions: CheckBody::of(health.store_backend, health.store.is_ok(), health.store_away()),
+            cache: CheckBody::of(health.cache_backend, health.cache.is_ok(), health.cache_away()),
             providers: health.providers.into_iter().map(ProviderCheckBody::from).collect(),
         };
         Self { status, timestamp: Timestamp::now(), version: VERSION, checks }
@@ -114,18 +114,13 @@ impl From<Health> for HealthBody {
 }
 
 impl CheckBody {
-    fn of_store(health: &Health) -> Self {
-        let status = match (&health.store, health.store_away()) {
-            (Err(_), _) => "unavailable",
-            (Ok(_), Some(_)) => "partly_unavailable",
-            (Ok(_), None) => "ready",
+    fn of(backend: &'static str, is_there: bool, away: Option<&str>) -> Self {
+        let status = match (is_there, away) {
+            (false, _) => "unavailable",
+            (true, Some(_)) => "partly_unavailable",
+            (true, None) => "ready",
         };
-        Self { backend: health.store_backend, status, reason: health.store_away().map(str::to_owned) }
-    }
-
-    fn of(backend: &'static str, state: Result<(), String>) -> Self {
-        let status = if state.is_ok() { "ready" } else { "unavailable" };
-        Self { backend, status, reason: state.err() }
+        Self { backend, status, reason: away.map(str::to_owned) }
     }
 }
 

@@ -6,7 +6,7 @@
 //! that was made elsewhere: then the partition that its id points to knows where it is.
 
 use hitesh_domain::TurnId;
-use hitesh_redis::{SLOTS, slot_of};
+use hitesh_redis::{slot_of, spread};
 
 /// How many partitions a cluster has of one prefix: on so many of its shards are sessions.
 const PARTITIONS: u8 = 16;
@@ -34,7 +34,10 @@ impl Places {
         // The number is that of the stored form.
         match self {
             Self::One => vec![format!("{{{prefix}:sessions:2}}:")],
-            Self::Spread => (0..PARTITIONS).map(|number| spread_prefix(prefix, number)).collect(),
+            Self::Spread => {
+                let tags = spread(&format!("{prefix}:sessions:2"), PARTITIONS);
+                tags.iter().map(|tag| format!("{tag}:")).collect()
+            }
         }
     }
 
@@ -57,15 +60,6 @@ impl Places {
         *last += u8::try_from(at).unwrap_or(0) % self.count();
         TurnId::from_bytes(bytes)
     }
-}
-
-/// With a hash tag whose slot is in that part of all slots: a cluster that gives each shard as many slots in a row as the others
-/// so gives it as many partitions, too.
-fn spread_prefix(prefix: &str, number: u8) -> String {
-    let named = |salt: u16| format!("{{{prefix}:sessions:2:{number}.{salt}}}:");
-    let part = SLOTS / u16::from(PARTITIONS);
-    let fits = |name: &String| slot_of(name.as_bytes()) / part == u16::from(number);
-    (0..u16::MAX).map(named).find(fits).unwrap_or_else(|| named(0))
 }
 
 #[cfg(test)]

@@ -87,7 +87,7 @@ impl Snapshot {
     }
 
     fn dependencies(&self, to: &mut Metrics<'_>) -> fmt::Result {
-        let up = [("sessions", self.health.store_away().is_none()), ("cache", self.health.cache.is_ok())];
+        let up = [("sessions", self.health.store_away().is_none()), ("cache", self.health.cache_away().is_none())];
         let up = up.map(|(name, is_up)| ([("dependency", name)], i64::from(is_up)));
         to.gauges("dependency_up", "Whether what keeps sessions and what caches answers can be reached", up)?;
         to.gauge("draining", "Whether the server takes no new turns any more", u64::from(self.health.draining))?;
