@@ -11,7 +11,7 @@ import { build } from "esbuild";
 
 export const WEB = fileURLToPath(new URL("../../bin/server/web", import.meta.url));
 /** In the order in which they apply. */
-const STYLES = ["theme", "layout", "conversation", "comfort"];
+const STYLES = ["theme", "layout", "sidebar", "composer", "overlays", "conversation", "answer", "empty", "comfort"];
 
 /** What is vendored stays a file of its own, beside the folder of the bundles. @type {import("esbuild").Plugin} */
 const vendored = {
