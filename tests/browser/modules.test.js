@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Sentences } from "../../bin/server/web/chat/js/announcer.js";
 import { statusWords } from "../../bin/server/web/chat/js/words.js";
+import { parts } from "../../bin/server/web/dashboard/js/figures.js";
 import { WHOLE } from "./lib/answers.js";
 import { Proxy } from "./lib/proxy.js";
 import { Server } from "./lib/server.js";
@@ -55,6 +56,14 @@ test("the client loses and doubles nothing over a connection that breaks again a
   }
   assert.equal(breaks, 4);
   assert.deepEqual(texts, { analyze: WHOLE.analyze, think: WHOLE.think, output: WHOLE.output });
+});
+
+test("the dashboard says of what the service depends on how it is", () => {
+  const said = (check) => parts({ health: { checks: { sessions: { backend: "redis", ...check }, cache: { backend: "moka", status: "ready" } } }, cache: { entries: 3 } });
+  const ready = ["Response cache", "moka, 3 entries", "ready", true];
+  assert.deepEqual(said({ status: "ready", reason: null }), [["Sessions", "redis", "ready", true], ready]);
+  assert.deepEqual(said({ status: "unavailable", reason: "it refused" }), [["Sessions", "redis", "away: it refused", false], ready]);
+  assert.deepEqual(said({ status: "partly_unavailable", reason: "it refused" }), [["Sessions", "redis", "a part is away: it refused", false], ready]);
 });
 
 test("a wait has its words", () => {

@@ -144,15 +144,19 @@ export function providerCells(provider) {
 }
 
 /**
- * What the service depends on beside providers: its name, its kind, why it is away (or null).
+ * What the service depends on beside providers: its name, its kind, how it is, and whether that is as it should be.
  * @param {Figures} figures
- * @returns {[string, string, string | null][]}
+ * @returns {[string, string, string, boolean][]}
  */
 export function parts({ health, cache }) {
   const { sessions, cache: check } = health.checks;
-  const state = (/** @type {any} */ part) => (part.status === "ready" ? null : part.reason ?? part.status);
+  /** @param {{status: string, reason: string | null}} part @returns {[string, boolean]} */
+  const state = ({ status, reason }) => {
+    if (status === "ready") return ["ready", true];
+    return [`${status === "partly_unavailable" ? "a part is away" : "away"}: ${reason ?? "nobody knows why"}`, false];
+  };
   return [
-    ["Sessions", sessions.backend, state(sessions)],
-    ["Response cache", `${check.backend}, ${number(cache.entries)} entries`, state(check)],
+    ["Sessions", sessions.backend, ...state(sessions)],
+    ["Response cache", `${check.backend}, ${number(cache.entries)} entries`, ...state(check)],
   ];
 }

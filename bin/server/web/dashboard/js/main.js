@@ -59,8 +59,8 @@ function show(figures) {
   });
   byId("providers").querySelector("tbody")?.replaceChildren(...rows);
   byId("parts").replaceChildren(
-    ...parts(figures).map(([name, kind, away]) =>
-      h("li", { className: away === null ? "" : "alarming" }, h("strong", {}, name), ` ${kind} `, h("span", {}, away === null ? "ready" : `away: ${away}`))),
+    ...parts(figures).map(([name, kind, state, isWell]) =>
+      h("li", { className: isWell ? "" : "alarming" }, h("strong", {}, name), ` ${kind} `, h("span", {}, state))),
   );
 }
 
