@@ -22,6 +22,8 @@ deny_sha256=ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee
 test_model=smollm2-135m-instruct
 
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/hitesh-ai"
+# Most tests wait for servers rather than for a processor.
+export NEXTEST_TEST_THREADS="${NEXTEST_TEST_THREADS:-$((($(nproc) * 3 + 1) / 2))}"
 
 step() { printf '\n==> %s\n' "$*"; }
 
