@@ -62,7 +62,7 @@ async fn instances_with_one_prefix_share_it_and_others_see_nothing() {
 }
 
 #[tokio::test]
-async fn a_server_that_stopped_costs_its_deadline_once() {
+async fn a_server_that_stopped_costs_a_quarter_of_a_second_once() {
     let server = RedisServer::start();
     let cache = cache_on(&server, "hitesh");
     cache.put(&KEY, "chai".into(), HOUR).await.unwrap();
@@ -74,9 +74,10 @@ async fn a_server_that_stopped_costs_its_deadline_once() {
         took.push(started.elapsed());
     }
     server.resume();
-    let first = took.remove(0);
+    // Its deadline is 250 ms; the rest is room for a machine that is busy.
+    assert!(took[0] < Duration::from_secs(1), "{took:?}");
     took.sort();
-    assert!(took[4] * 20 < first, "{took:?} after {first:?}");
+    assert!(took[5] < Duration::from_millis(5) && took[8] < Duration::from_millis(100), "{took:?}");
 }
 
 #[tokio::test]

@@ -33,7 +33,7 @@ async fn back(link: &Link) -> Option<String> {
 }
 
 #[tokio::test]
-async fn a_server_that_stopped_costs_one_deadline_and_then_next_to_nothing() {
+async fn a_server_that_stopped_costs_one_deadline_and_then_nothing() {
     let server = RedisServer::start();
     let link = link_to(server.address());
     set(&link).await;
@@ -41,7 +41,7 @@ async fn a_server_that_stopped_costs_one_deadline_and_then_next_to_nothing() {
     let started = Instant::now();
     assert!(matches!(get(&link).await, Err(LinkError::Unavailable { .. })));
     let first = started.elapsed();
-    assert!(first >= DEADLINE, "{first:?}");
+    assert!(first < DEADLINE + Duration::from_millis(100), "{first:?}");
     let mut took = Vec::new();
     for _ in 0..20 {
         let started = Instant::now();
@@ -50,7 +50,7 @@ async fn a_server_that_stopped_costs_one_deadline_and_then_next_to_nothing() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     took.sort();
-    assert!(took[10] * 20 < first, "{took:?} after {first:?}");
+    assert!(took[10] < Duration::from_millis(5) && took[19] < Duration::from_millis(100), "{took:?}");
     server.resume();
     assert_eq!(back(&link).await.as_deref(), Some("chai"));
 }

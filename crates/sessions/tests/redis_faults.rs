@@ -215,9 +215,9 @@ async fn while_redis_stands_still_only_the_first_caller_waits() {
         took.push(started.elapsed());
     }
     server.resume();
-    let first = took.remove(0);
+    assert!(took[0] < DEADLINE + Duration::from_millis(100), "{took:?}");
     took.sort();
-    assert!(took[9] * 20 < first, "{took:?} after {first:?}");
+    assert!(took[10] < Duration::from_millis(5) && took[18] < Duration::from_millis(100), "{took:?}");
     back(&store).await;
 }
 

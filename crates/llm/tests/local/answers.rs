@@ -203,7 +203,9 @@ async fn a_dropped_provider_ends_its_answers_and_its_thread() {
     let mut running = provider.stream(question("Tell me a long story.")).await.unwrap();
     assert!(matches!(next(&mut running).await, Some(ProviderEvent::Delta(_))));
     let mut waiting = provider.stream(question("And another.")).await.unwrap();
+    let since = Instant::now();
     drop(provider);
+    assert!(since.elapsed() < Duration::from_secs(1), "{:?}", since.elapsed());
     let mut after = 0;
     let end = loop {
         match running.next().await {

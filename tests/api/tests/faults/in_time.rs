@@ -7,8 +7,11 @@ use serde_json::json;
 
 use crate::{
     asking_in_turn,
-    row::{Deadline, Fault, OTHERS},
+    row::{Deadline, Fault},
 };
+
+/// How much later than its deadline a call may end, as its caller sees it.
+const SLACK: Duration = Duration::from_millis(500);
 
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -35,7 +38,7 @@ async fn ask(server: &Server) -> (Reply, Duration) {
 }
 
 #[tokio::test]
-async fn every_phase_ends_by_its_own_deadline() {
+async fn every_phase_ends_half_a_second_after_its_deadline_at_the_latest() {
     for (what, fault, deadline) in [
         ("no handshake", Fault::LeavesHandshakes, Deadline::Connect),
         ("silence from the start", Fault::Replies(silent), Deadline::FirstToken),
@@ -50,7 +53,7 @@ async fn every_phase_ends_by_its_own_deadline() {
         reply.expect_error(504, "provider_timeout");
         let limit = deadline.limit();
         println!("{what}: ended after {} ms of {} ms", took.as_millis(), limit.as_millis());
-        assert!((limit..OTHERS).contains(&took), "{what}: {took:?} of {limit:?}");
+        assert!((limit..=limit + SLACK).contains(&took), "{what}: {took:?} of {limit:?}");
         upstream.abandoned(1).await;
     }
 }
@@ -63,6 +66,6 @@ async fn all_attempts_together_end_within_the_total_deadline() {
     let (reply, took) = ask(&server).await;
     reply.expect_error(504, "provider_timeout");
     println!("two providers, both silent: ended after {} ms of 1200 ms", took.as_millis());
-    assert!((Duration::from_millis(1200)..OTHERS).contains(&took), "{took:?}");
+    assert!((1200..=1700).contains(&took.as_millis()), "{took:?}");
     assert_eq!((first.count(), second.count()), (1, 1));
 }

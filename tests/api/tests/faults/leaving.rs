@@ -22,7 +22,7 @@ async fn read_some(stream: &mut Sse) -> String {
 }
 
 #[tokio::test]
-async fn a_reader_that_leaves_ends_the_upstream_call_after_the_grace_time() {
+async fn a_reader_that_leaves_ends_the_upstream_call_within_the_grace_time_and_a_second() {
     let grace = Duration::from_secs(1);
     let gate = Gate::new();
     let upstream = half(&gate).await;
@@ -35,7 +35,7 @@ async fn a_reader_that_leaves_ends_the_upstream_call_after_the_grace_time() {
     drop(stream);
     let took = upstream.abandoned(1).await - left;
     println!("the reader left: the upstream's connection was closed after {} ms", took.as_millis());
-    assert!(took >= grace, "{took:?}");
+    assert!((grace..=grace + Duration::from_secs(1)).contains(&took), "{took:?}");
     let part = eventually("the part to be in the history", || async {
         let history = server.client().history("s").await;
         history.get(1).filter(|message| message["status"] == "incomplete").cloned()
@@ -45,11 +45,8 @@ async fn a_reader_that_leaves_ends_the_upstream_call_after_the_grace_time() {
     assert!(!kept.is_empty() && whole.starts_with(&kept), "{part}");
 }
 
-/// How long an answer goes on without a reader, if nothing else is set.
-const GRACE: Duration = Duration::from_secs(15);
-
 #[tokio::test]
-async fn a_stop_ends_the_upstream_call_far_sooner_than_leaving_does() {
+async fn a_stop_ends_the_upstream_call_within_a_tenth_of_a_second() {
     const STOPS: usize = 15;
     let gate = Gate::new();
     let upstream = half(&gate).await;
@@ -70,5 +67,7 @@ async fn a_stop_ends_the_upstream_call_far_sooner_than_leaving_does() {
     println!(
         "a stop closed the upstream's connection after {median:?} (median of {STOPS}), {longest:?} at the longest"
     );
-    assert!(median * 20 < GRACE, "{times:?}");
+    // One of many may have met a machine that was busy with something else.
+    assert!(median < Duration::from_millis(100), "{times:?}");
+    assert!(longest < Duration::from_millis(500), "{times:?}");
 }

@@ -42,8 +42,8 @@ async fn a_full_server_refuses_at_once_and_finishes_what_it_admitted() {
         reply.expect_error(503, "overloaded");
         assert!(reply.retry_after() >= 1);
         println!("refused after {took:?}");
+        assert!(took < Duration::from_millis(100), "refused after {took:?}");
     }
-    // At once: those that wait have not waited their time yet, and are answered.
     gate.open();
     for _ in 0..PLACES + QUEUE {
         let (reply, _) = questions.next().await.unwrap();
@@ -64,8 +64,7 @@ async fn a_question_waits_two_seconds_for_a_place() {
     }
     let (reply, took) = ask(&server, PLACES).await;
     reply.expect_error(503, "overloaded");
-    println!("refused after {took:?}");
-    assert!(took >= Duration::from_secs(2), "{took:?}");
+    assert!((2000..=2500).contains(&took.as_millis()), "{took:?}");
     gate.open();
     assert!(questions.all(|(reply, _)| async move { reply.status == 200 }).await);
     assert_eq!(upstream.count(), PLACES);

@@ -50,9 +50,11 @@ pub(crate) enum Deadline {
     Total,
 }
 
-/// The shortest deadline that a call with a connection meets where none is set to be short: what ended sooner, ended by
-/// itself or by the one that is.
-pub(crate) const OTHERS: Duration = Duration::from_secs(15);
+/// How much later than its deadline a call may end, as its caller sees it: while other rows start their servers.
+const SLACK: Duration = Duration::from_secs(1);
+
+/// How long everything takes at most that waits for no deadline, those that are not set to be short being far longer.
+const AT_ONCE: Duration = Duration::from_secs(5);
 
 impl Deadline {
     pub(crate) fn limit(self) -> Duration {
@@ -190,8 +192,8 @@ impl Row {
     fn expect_in_time(&self, asked: Instant) {
         let took = asked.elapsed();
         match self.deadline.map(Deadline::limit) {
-            Some(limit) => assert!((limit..OTHERS).contains(&took), "{took:?} for a deadline of {limit:?}"),
-            None => assert!(took < OTHERS, "{took:?}"),
+            Some(limit) => assert!((limit..=limit + SLACK).contains(&took), "{took:?} for a deadline of {limit:?}"),
+            None => assert!(took <= AT_ONCE, "{took:?}"),
         }
     }
 
