@@ -1,4 +1,7 @@
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use reqwest::{Method, header::HeaderMap};
@@ -6,9 +9,20 @@ use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
+    runtime::{Builder, Runtime},
 };
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::{PATIENCE, Sse, within, within_time};
+
+/// Where requests are sent and connections live: on one thread, whatever a test runs on. With several, a request that hyper
+/// hands to a connection in the moment in which that one ends can get lost: nobody takes it, and its caller is never told
+/// (tokio's channel keeps what is sent while its receiver is dropped, until the last sender is; and that one waits for the
+/// reply).
+static HTTP: LazyLock<Runtime> = LazyLock::new(|| {
+    let one = Builder::new_multi_thread().worker_threads(1).thread_name("http").enable_all().build();
+    one.expect("a thread can be started")
+});
 
 /// Speaks HTTP to one server.
 #[derive(Debug, Clone)]
@@ -71,7 +85,8 @@ impl Client {
         if !body.is_empty() {
             request = request.body(body);
         }
-        within_time(self.patience, &format!("a reply of {path}"), request.send()).await
+        let reply = AbortOnDropHandle::new(HTTP.spawn(request.send()));
+        within_time(self.patience, &format!("a reply of {path}"), reply).await.expect("sending does not panic")
     }
 
     /// Sends any request and reads the reply.
