@@ -17,6 +17,12 @@ fn list(addresses: &[Address]) -> String {
     format!("[{}]", quoted.join(", "))
 }
 
+/// An instance that asks `upstream` and shares `cluster` with others; `more` adds to its settings of it.
+pub(crate) fn on_cluster(cluster: &RedisCluster, upstream: &Upstream, more: &str) -> ServerBuilder {
+    let nodes: Vec<_> = cluster.nodes.iter().map(RedisServer::address).collect();
+    ServerBuilder::asking(upstream).settings(&format!("[redis]\ncluster = {}\n{more}", list(&nodes)))
+}
+
 fn by_sentinels(builder: ServerBuilder, set: &SentinelSet, primary: &str) -> ServerBuilder {
     let sentinels = list(&set.addresses());
     builder.settings(&format!("[redis]\nsentinels = {sentinels}\nprimary = '{primary}'"))
@@ -57,11 +63,7 @@ async fn the_check_says_which_servers_it_asked_and_what_is_wrong() {
 #[tokio::test]
 async fn a_cache_on_a_cluster_is_shared() {
     let (cluster, upstream) = (RedisCluster::start(), Upstream::numbered().await);
-    let nodes: Vec<_> = cluster.nodes.iter().map(RedisServer::address).collect();
-    let instance = async || {
-        let builder = ServerBuilder::asking(&upstream).settings(&format!("[redis]\ncluster = {}", list(&nodes)));
-        builder.env("HITESH_SESSIONS__BACKEND", "sqlite").start().await
-    };
+    let instance = async || on_cluster(&cluster, &upstream, "").env("HITESH_SESSIONS__BACKEND", "sqlite").start().await;
     let (a, b) = (instance().await, instance().await);
     a.client().ask("s", "Docker kya hai?").await;
     assert_eq!(b.client().ask("s", "Docker kya hai?").await["source"], "cache");
@@ -70,9 +72,7 @@ async fn a_cache_on_a_cluster_is_shared() {
 #[tokio::test]
 async fn while_a_shard_is_away_an_instance_takes_the_sessions_of_the_others() {
     let (mut cluster, upstream) = (RedisCluster::start(), Upstream::numbered().await);
-    let nodes: Vec<_> = cluster.nodes.iter().map(RedisServer::address).collect();
-    let settings = format!("[redis]\ncluster = {}", list(&nodes));
-    let server = ServerBuilder::asking(&upstream).settings(&settings).start().await;
+    let server = on_cluster(&cluster, &upstream, "").start().await;
     let client = server.client();
     let mut on_the_dead = Vec::new();
     for number in 0..12 {
@@ -108,9 +108,7 @@ async fn on_a_cluster_too_another_instance_ends_the_turns_of_one_that_died() {
     let (script_gate, answer) = (gate.clone(), Answer::about("crash"));
     let cluster = RedisCluster::start();
     let upstream = Upstream::start(move |request| Script::gated(&answer, request.format(), 30, &script_gate)).await;
-    let nodes: Vec<_> = cluster.nodes.iter().map(RedisServer::address).collect();
-    let instance =
-        || ServerBuilder::asking(&upstream).settings(&format!("[redis]\ncluster = {}", list(&nodes))).start();
+    let instance = || on_cluster(&cluster, &upstream, "").start();
     let (a, b) = tokio::join!(instance(), instance());
     let (mut turns, mut streams) = (Vec::new(), Vec::new());
     for number in 0..12 {
@@ -177,11 +175,8 @@ async fn a_server_with_tls_and_a_user_of_few_rights_is_enough() {
 /// whole answers were told, and how many of them are there in the end.
 async fn told_and_kept_over_a_failover(wait: bool) -> (usize, usize) {
     let (mut cluster, upstream) = (RedisCluster::start(), Upstream::numbered().await);
-    let nodes: Vec<_> = cluster.nodes.iter().map(RedisServer::address).collect();
-    let instance = async || {
-        let settings = format!("[redis]\ncluster = {}\nwait_replicas = {}", list(&nodes), u8::from(wait));
-        ServerBuilder::asking(&upstream).settings(&settings).start().await
-    };
+    let settings = format!("wait_replicas = {}", u8::from(wait));
+    let instance = || on_cluster(&cluster, &upstream, &settings).start();
     let servers = [instance().await, instance().await];
     let over = AtomicBool::new(false);
     let ask = async |caller: usize| {

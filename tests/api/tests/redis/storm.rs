@@ -9,14 +9,14 @@ use std::{
 };
 
 use futures::future::join_all;
-use hitesh_tests_api::{Answer, Client, Frame, RedisServer, Script, Upstream, eventually};
+use hitesh_redis::testing::RedisCluster;
+use hitesh_tests_api::{Answer, Client, Frame, RedisServer, Script, ServerBuilder, Upstream, eventually};
 use serde_json::{Value, json};
 
-use crate::instance;
+use crate::{builder, servers::on_cluster};
 
-const SESSIONS: usize = 300;
+/// Questions of each session, one after the other.
 const QUESTIONS: usize = 3;
-const DEATHS: usize = 6;
 
 /// The addresses of the instances that live; one that died has a new address.
 type Instances = Arc<Mutex<[Client; 3]>>;
@@ -96,12 +96,26 @@ fn take(story: &mut Story, frame: &Frame) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_sees_anothers_text_and_every_stream_ends_truthfully_while_instances_die() {
     let (redis, upstream) = (RedisServer::start().await, Upstream::start(echo).await);
-    let mut servers: Vec<_> = join_all((0..3).map(|_| instance(&redis, &upstream))).await;
+    storm(|| builder(&redis, &upstream), 300, 6).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_on_a_cluster_whose_shards_have_a_part_of_the_sessions_each() {
+    let (cluster, upstream) = (RedisCluster::start(), Upstream::start(echo).await);
+    storm(|| on_cluster(&cluster, &upstream, ""), 100, 3).await;
+    let has_sessions = |shard: usize| cluster.nodes[shard].ask(&["KEYS", "*:turn:*"]) != "*0\r\n";
+    assert!((0..3).all(has_sessions), "not all shards had sessions");
+}
+
+/// Asks in `sessions` sessions over three instances, of which one dies every few seconds until there were `most_deaths`, and
+/// checks what all were told.
+async fn storm(instance: impl Fn() -> ServerBuilder, sessions: usize, most_deaths: usize) {
+    let mut servers: Vec<_> = join_all((0..3).map(|_| instance().start())).await;
     let clients = || std::array::from_fn::<_, 3, _>(|at| servers[at].fresh_client());
     let instances: Instances = Arc::new(Mutex::new(clients()));
     let (dice, done) = (AtomicU64::new(1), AtomicBool::new(false));
     let ask_all = async {
-        let sessions = (0..SESSIONS).map(|session| {
+        let asking = (0..sessions).map(|session| {
             let (instances, dice) = (&instances, &dice);
             async move {
                 // Not all in the same moment: this sleep waits for nothing.
@@ -113,13 +127,13 @@ async fn nobody_sees_anothers_text_and_every_stream_ends_truthfully_while_instan
                 stories
             }
         });
-        let stories: Vec<_> = join_all(sessions).await.into_iter().flatten().collect();
+        let stories: Vec<_> = join_all(asking).await.into_iter().flatten().collect();
         done.store(true, Relaxed);
         stories
     };
     let die = async {
         let mut deaths = 0;
-        while deaths < DEATHS && !done.load(Relaxed) {
+        while deaths < most_deaths && !done.load(Relaxed) {
             // The moments are to be any: this sleep waits for nothing.
             tokio::time::sleep(Duration::from_millis(2500)).await;
             let dying = servers.remove(0);
@@ -148,7 +162,7 @@ async fn nobody_sees_anothers_text_and_every_stream_ends_truthfully_while_instan
     }
     eprintln!("the others were told {errors:?}");
     let client = servers[0].client();
-    for session in 0..SESSIONS {
+    for session in 0..sessions {
         let history = eventually("the ends of all turns", || async {
             let history = client.history(&format!("s{session}")).await;
             history.iter().all(|message| message["status"] != "running").then_some(history)
