@@ -16,29 +16,29 @@ use tokio::runtime::Handle;
 const HOUR: Duration = Duration::from_secs(3600);
 const KEY: CacheKey = CacheKey::new([7; 32]);
 
-fn cache_on(server: &RedisServer, prefix: &str) -> RedisCache {
-    cache_by(server.address().into(), prefix, Duration::from_millis(250))
-}
-
 fn cache_by(servers: Servers, prefix: &str, deadline: Duration) -> RedisCache {
     RedisCache::new(Link::new(LinkSettings::new(servers, deadline), Handle::current()).unwrap(), prefix)
 }
 
 /// With as much time as a busy machine may take: this is for no tests of deadlines.
-fn patient(servers: Servers, prefix: &str) -> Arc<dyn Cache> {
-    Arc::new(cache_by(servers, prefix, Duration::from_secs(10)))
+fn patient(servers: Servers, prefix: &str) -> RedisCache {
+    cache_by(servers, prefix, Duration::from_secs(10))
+}
+
+fn shared(cache: RedisCache) -> Arc<dyn Cache> {
+    Arc::new(cache)
 }
 
 hitesh_cache::conformance_tests!(async {
     let server = RedisServer::start();
-    (patient(server.address().into(), "test"), server)
+    (shared(patient(server.address().into(), "test")), server)
 });
 
 mod on_a_cluster {
     use super::*;
 
     hitesh_cache::conformance_tests!(in one world RedisCluster::start(), |cluster: &RedisCluster, prefix| {
-        patient(cluster.link(), prefix)
+        shared(patient(cluster.link(), prefix))
     });
 }
 
@@ -46,14 +46,14 @@ mod by_sentinels {
     use super::*;
 
     hitesh_cache::conformance_tests!(in one world SentinelSet::start(), |set: &SentinelSet, prefix| {
-        patient(set.link(), prefix)
+        shared(patient(set.link(), prefix))
     });
 }
 
 #[tokio::test]
 async fn instances_with_one_prefix_share_it_and_others_see_nothing() {
     let server = RedisServer::start();
-    let [a, b, other] = ["hitesh", "hitesh", "other"].map(|prefix| cache_on(&server, prefix));
+    let [a, b, other] = ["hitesh", "hitesh", "other"].map(|prefix| patient(server.address().into(), prefix));
     a.put(&KEY, "chai".into(), HOUR).await.unwrap();
     assert_eq!(b.get(&KEY).await.unwrap().unwrap(), "chai");
     assert_eq!(other.get(&KEY).await.unwrap(), None);
@@ -64,7 +64,7 @@ async fn instances_with_one_prefix_share_it_and_others_see_nothing() {
 #[tokio::test]
 async fn a_server_that_stopped_costs_a_quarter_of_a_second_once() {
     let server = RedisServer::start();
-    let cache = cache_on(&server, "hitesh");
+    let cache = cache_by(server.address().into(), "hitesh", Duration::from_millis(250));
     cache.put(&KEY, "chai".into(), HOUR).await.unwrap();
     server.pause();
     let mut took = Vec::new();
@@ -83,7 +83,7 @@ async fn a_server_that_stopped_costs_a_quarter_of_a_second_once() {
 #[tokio::test]
 async fn what_an_eviction_took_of_its_generation_never_comes_back() {
     let server = RedisServer::start();
-    let cache = cache_on(&server, "hitesh");
+    let cache = patient(server.address().into(), "hitesh");
     cache.put(&KEY, "old".into(), HOUR).await.unwrap();
     server.ask(&["DEL", "{hitesh:cache:1}:generation"]);
     assert_eq!(cache.get(&KEY).await.unwrap(), None);
@@ -94,7 +94,7 @@ async fn what_an_eviction_took_of_its_generation_never_comes_back() {
 #[tokio::test]
 async fn its_figures_say_that_it_is_away() {
     let mut server = RedisServer::start();
-    let cache = cache_on(&server, "hitesh");
+    let cache = patient(server.address().into(), "hitesh");
     assert_eq!(cache.stats().await.away, None);
     server.kill();
     assert!(cache.stats().await.away.unwrap().contains("redis is unavailable"));

@@ -16,37 +16,34 @@ fn key(number: u8) -> CacheKey {
     CacheKey::new([number; 32])
 }
 
-fn cache_by(servers: impl Into<Servers>, prefix: &str, deadline: Duration) -> TieredCache {
-    let settings = LinkSettings::new(servers, deadline);
+/// With as much time as a busy machine may take: none of these tests is of deadlines.
+fn cache_by(servers: impl Into<Servers>, prefix: &str) -> TieredCache {
+    let settings = LinkSettings::new(servers, Duration::from_secs(10));
     let behind = RedisCache::new(Link::new(settings, Handle::current()).unwrap(), prefix);
     TieredCache::new(MokaCache::new(32 * 1024 * 1024), behind)
 }
 
-fn cache_on(server: &RedisServer, deadline: Duration) -> TieredCache {
-    cache_by(server.address(), "test", deadline)
-}
-
-fn quick(server: &RedisServer) -> TieredCache {
-    cache_on(server, Duration::from_millis(250))
+fn cache_on(server: &RedisServer) -> TieredCache {
+    cache_by(server.address(), "test")
 }
 
 hitesh_cache::conformance_tests!(async {
     let server = RedisServer::start();
-    (Arc::new(cache_on(&server, Duration::from_secs(10))) as Arc<dyn Cache>, server)
+    (Arc::new(cache_on(&server)) as Arc<dyn Cache>, server)
 });
 
 mod on_a_cluster {
     use super::*;
 
     hitesh_cache::conformance_tests!(in one world RedisCluster::start(), |cluster: &RedisCluster, prefix| {
-        Arc::new(cache_by(cluster.link(), prefix, Duration::from_secs(10))) as Arc<dyn Cache>
+        Arc::new(cache_by(cluster.link(), prefix)) as Arc<dyn Cache>
     });
 }
 
 #[tokio::test]
 async fn on_a_cluster_each_part_is_cleared_for_others_at_their_next_look_behind_it() {
     let cluster = RedisCluster::start();
-    let [a, b] = [(); 2].map(|()| cache_by(cluster.link(), "test", Duration::from_secs(10)));
+    let [a, b] = [(); 2].map(|()| cache_by(cluster.link(), "test"));
     for number in 0..64 {
         a.put(&key(number), "chai".into(), HOUR).await.unwrap();
         assert_eq!(b.get(&key(number)).await.unwrap().unwrap(), "chai");
@@ -63,7 +60,7 @@ async fn on_a_cluster_each_part_is_cleared_for_others_at_their_next_look_behind_
 #[tokio::test]
 async fn what_one_instance_put_the_other_finds() {
     let server = RedisServer::start();
-    let [a, b] = [quick(&server), quick(&server)];
+    let [a, b] = [cache_on(&server), cache_on(&server)];
     a.put(&key(1), "chai".into(), HOUR).await.unwrap();
     assert_eq!(b.get(&key(1)).await.unwrap().unwrap(), "chai");
 }
@@ -71,7 +68,7 @@ async fn what_one_instance_put_the_other_finds() {
 #[tokio::test]
 async fn what_was_found_once_is_found_in_the_front_while_redis_is_away() {
     let mut server = RedisServer::start();
-    let [a, b] = [quick(&server), quick(&server)];
+    let [a, b] = [cache_on(&server), cache_on(&server)];
     a.put(&key(1), "chai".into(), HOUR).await.unwrap();
     b.get(&key(1)).await.unwrap();
     server.kill();
@@ -84,7 +81,7 @@ async fn what_was_found_once_is_found_in_the_front_while_redis_is_away() {
 #[tokio::test]
 async fn a_clear_empties_the_fronts_of_others_at_their_next_look_behind() {
     let server = RedisServer::start();
-    let [a, b] = [quick(&server), quick(&server)];
+    let [a, b] = [cache_on(&server), cache_on(&server)];
     a.put(&key(1), "chai".into(), HOUR).await.unwrap();
     b.get(&key(1)).await.unwrap();
     a.clear().await.unwrap();
@@ -96,7 +93,7 @@ async fn a_clear_empties_the_fronts_of_others_at_their_next_look_behind() {
 #[tokio::test]
 async fn a_clear_is_seen_by_others_when_their_entries_life_in_the_front_is_over() {
     let server = RedisServer::start();
-    let [a, b] = [quick(&server), quick(&server)];
+    let [a, b] = [cache_on(&server), cache_on(&server)];
     a.put(&key(1), "chai".into(), HOUR).await.unwrap();
     b.get(&key(1)).await.unwrap();
     a.clear().await.unwrap();
@@ -107,7 +104,7 @@ async fn a_clear_is_seen_by_others_when_their_entries_life_in_the_front_is_over(
 #[tokio::test]
 async fn an_entry_lives_no_longer_in_the_front_than_behind() {
     let server = RedisServer::start();
-    let [a, b] = [quick(&server), quick(&server)];
+    let [a, b] = [cache_on(&server), cache_on(&server)];
     a.put(&key(1), "chai".into(), Duration::from_millis(300)).await.unwrap();
     b.get(&key(1)).await.unwrap();
     tokio::time::sleep(Duration::from_millis(300)).await;
@@ -117,7 +114,7 @@ async fn an_entry_lives_no_longer_in_the_front_than_behind() {
 #[tokio::test]
 async fn a_value_that_redis_did_not_take_still_replaces_the_older_one_here() {
     let mut server = RedisServer::start();
-    let cache = quick(&server);
+    let cache = cache_on(&server);
     cache.put(&key(1), "old".into(), HOUR).await.unwrap();
     server.kill();
     assert!(cache.put(&key(1), "new".into(), HOUR).await.is_err());
