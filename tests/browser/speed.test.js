@@ -99,6 +99,12 @@ test("a reader who scrolled up is left alone, and one at the end is taken along"
   await ended(page);
   assert.ok((await fromEnd()) < 50);
   assert.equal(await page.locator("#jump").isVisible(), false);
+  // Also where nothing grows any more that could take it away.
+  await scroller.hover();
+  await page.mouse.wheel(0, -400);
+  await page.locator("#jump").click();
+  await page.locator("#jump").waitFor({ state: "hidden" });
+  assert.ok((await fromEnd()) < 50);
   await done(page);
 });
 

@@ -8,6 +8,7 @@ export class Pin {
   #scroller;
   #pinned = true;
   #lastTop = 0;
+  #onchange;
 
   /**
    * @param {HTMLElement} scroller
@@ -16,6 +17,7 @@ export class Pin {
    */
   constructor(scroller, content, onchange) {
     this.#scroller = scroller;
+    this.#onchange = onchange;
     scroller.addEventListener("scroll", () => {
       const up = scroller.scrollTop < this.#lastTop - 1;
       this.#lastTop = scroller.scrollTop;
@@ -26,7 +28,7 @@ export class Pin {
     }, { passive: true });
     const observer = new ResizeObserver(() => {
       if (this.#pinned) this.#toEnd();
-      onchange(this.#pinned || this.#distance() < NEAR);
+      this.#tell();
     });
     observer.observe(content);
     observer.observe(scroller);
@@ -35,6 +37,10 @@ export class Pin {
   #distance() {
     const { scrollHeight, scrollTop, clientHeight } = this.#scroller;
     return scrollHeight - scrollTop - clientHeight;
+  }
+
+  #tell() {
+    this.#onchange(this.#pinned || this.#distance() < NEAR);
   }
 
   #toEnd() {
@@ -47,11 +53,13 @@ export class Pin {
     this.#pinned = false;
     this.#scroller.scrollTop = 0;
     this.#lastTop = 0;
+    this.#tell();
   }
 
   /** Goes to the end, and stays there. */
   pin() {
     this.#pinned = true;
     this.#toEnd();
+    this.#tell();
   }
 }
