@@ -16,6 +16,10 @@ use tokio::runtime::Handle;
 const HOUR: Duration = Duration::from_secs(3600);
 const KEY: CacheKey = CacheKey::new([7; 32]);
 
+fn cache_on(server: &RedisServer, prefix: &str) -> RedisCache {
+    cache_by(server.address().into(), prefix, Duration::from_millis(250))
+}
+
 fn cache_by(servers: Servers, prefix: &str, deadline: Duration) -> RedisCache {
     RedisCache::new(Link::new(LinkSettings::new(servers, deadline), Handle::current()).unwrap(), prefix)
 }
@@ -64,7 +68,7 @@ async fn instances_with_one_prefix_share_it_and_others_see_nothing() {
 #[tokio::test]
 async fn a_server_that_stopped_costs_a_quarter_of_a_second_once() {
     let server = RedisServer::start();
-    let cache = cache_by(server.address().into(), "hitesh", Duration::from_millis(250));
+    let cache = cache_on(&server, "hitesh");
     cache.put(&KEY, "chai".into(), HOUR).await.unwrap();
     server.pause();
     let mut took = Vec::new();
@@ -94,7 +98,7 @@ async fn what_an_eviction_took_of_its_generation_never_comes_back() {
 #[tokio::test]
 async fn its_figures_say_that_it_is_away() {
     let mut server = RedisServer::start();
-    let cache = patient(server.address().into(), "hitesh");
+    let cache = cache_on(&server, "hitesh");
     assert_eq!(cache.stats().await.away, None);
     server.kill();
     assert!(cache.stats().await.away.unwrap().contains("redis is unavailable"));

@@ -16,15 +16,22 @@ fn key(number: u8) -> CacheKey {
     CacheKey::new([number; 32])
 }
 
-/// With as much time as a busy machine may take: none of these tests is of deadlines.
-fn cache_by(servers: impl Into<Servers>, prefix: &str) -> TieredCache {
-    let settings = LinkSettings::new(servers, Duration::from_secs(10));
+/// As much time as a busy machine may take, where Redis is well and no deadline is tested.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn cache_by(servers: impl Into<Servers>, prefix: &str, deadline: Duration) -> TieredCache {
+    let settings = LinkSettings::new(servers, deadline);
     let behind = RedisCache::new(Link::new(settings, Handle::current()).unwrap(), prefix);
     TieredCache::new(MokaCache::new(32 * 1024 * 1024), behind)
 }
 
 fn cache_on(server: &RedisServer) -> TieredCache {
-    cache_by(server.address(), "test")
+    cache_by(server.address(), "test", PATIENCE)
+}
+
+/// For tests in which Redis goes away.
+fn quick(server: &RedisServer) -> TieredCache {
+    cache_by(server.address(), "test", Duration::from_millis(250))
 }
 
 hitesh_cache::conformance_tests!(async {
@@ -36,14 +43,14 @@ mod on_a_cluster {
     use super::*;
 
     hitesh_cache::conformance_tests!(in one world RedisCluster::start(), |cluster: &RedisCluster, prefix| {
-        Arc::new(cache_by(cluster.link(), prefix)) as Arc<dyn Cache>
+        Arc::new(cache_by(cluster.link(), prefix, PATIENCE)) as Arc<dyn Cache>
     });
 }
 
 #[tokio::test]
 async fn on_a_cluster_each_part_is_cleared_for_others_at_their_next_look_behind_it() {
     let cluster = RedisCluster::start();
-    let [a, b] = [(); 2].map(|()| cache_by(cluster.link(), "test"));
+    let [a, b] = [(); 2].map(|()| cache_by(cluster.link(), "test", PATIENCE));
     for number in 0..64 {
         a.put(&key(number), "chai".into(), HOUR).await.unwrap();
         assert_eq!(b.get(&key(number)).await.unwrap().unwrap(), "chai");
@@ -68,7 +75,7 @@ async fn what_one_instance_put_the_other_finds() {
 #[tokio::test]
 async fn what_was_found_once_is_found_in_the_front_while_redis_is_away() {
     let mut server = RedisServer::start();
-    let [a, b] = [cache_on(&server), cache_on(&server)];
+    let [a, b] = [quick(&server), quick(&server)];
     a.put(&key(1), "chai".into(), HOUR).await.unwrap();
     b.get(&key(1)).await.unwrap();
     server.kill();
@@ -114,7 +121,7 @@ async fn an_entry_lives_no_longer_in_the_front_than_behind() {
 #[tokio::test]
 async fn a_value_that_redis_did_not_take_still_replaces_the_older_one_here() {
     let mut server = RedisServer::start();
-    let cache = cache_on(&server);
+    let cache = quick(&server);
     cache.put(&key(1), "old".into(), HOUR).await.unwrap();
     server.kill();
     assert!(cache.put(&key(1), "new".into(), HOUR).await.is_err());

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use hitesh_redis::{Address, Link, LinkError, LinkSettings, cmd, testing::RedisServer};
 use tokio::runtime::Handle;
 
-/// As much time as a busy machine may take, where no deadline is tested.
+const DEADLINE: Duration = Duration::from_millis(250);
+/// As much time as a busy machine may take, where the server is well and no deadline is tested.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 fn link_within(address: Address, deadline: Duration) -> Link {
@@ -14,7 +15,7 @@ fn link_within(address: Address, deadline: Duration) -> Link {
 }
 
 fn link_to(address: Address) -> Link {
-    link_within(address, PATIENCE)
+    link_within(address, DEADLINE)
 }
 
 async fn get(link: &Link) -> Result<Option<String>, LinkError> {
@@ -39,9 +40,8 @@ async fn back(link: &Link) -> Option<String> {
 
 #[tokio::test]
 async fn a_server_that_stopped_costs_one_deadline_and_then_nothing() {
-    const DEADLINE: Duration = Duration::from_millis(250);
     let server = RedisServer::start();
-    let link = link_within(server.address(), DEADLINE);
+    let link = link_to(server.address());
     set(&link).await;
     server.pause();
     let started = Instant::now();
@@ -99,16 +99,16 @@ async fn a_wrong_password_is_named_and_not_shown() {
     let server = RedisServer::start();
     server.ask(&["CONFIG", "SET", "requirepass", "the-right-one"]);
     let url = server.url().replace("redis://", "redis://:hunter2@");
-    let error = get(&link_to(Address::parse(&url).unwrap())).await.unwrap_err();
+    let error = get(&link_within(Address::parse(&url).unwrap(), PATIENCE)).await.unwrap_err();
     assert_eq!(error.to_string(), "redis is unavailable: it refused the user or the password");
     let url = server.url().replace("redis://", "redis://:the-right-one@");
-    assert_eq!(get(&link_to(Address::parse(&url).unwrap())).await.unwrap(), None);
+    assert_eq!(get(&link_within(Address::parse(&url).unwrap(), PATIENCE)).await.unwrap(), None);
 }
 
 #[tokio::test]
 async fn an_answer_of_another_form_is_invalid_and_opens_no_breaker() {
     let server = RedisServer::start();
-    let link = link_to(server.address());
+    let link = link_within(server.address(), PATIENCE);
     set(&link).await;
     let wrong = link.command::<u64>(cmd("GET").arg("k")).await;
     assert!(matches!(wrong, Err(LinkError::Invalid { .. })), "{wrong:?}");
@@ -118,7 +118,7 @@ async fn an_answer_of_another_form_is_invalid_and_opens_no_breaker() {
 #[tokio::test]
 async fn more_callers_than_connections_are_all_served() {
     let server = RedisServer::start();
-    let link = link_to(server.address());
+    let link = link_within(server.address(), PATIENCE);
     let increments: Vec<_> = (0..200).map(|_| cmd("INCR").arg("n").to_owned()).collect();
     let calls = increments.iter().map(|increment| link.command::<u64>(increment));
     futures::future::join_all(calls).await.into_iter().for_each(|result| assert!(result.is_ok()));
